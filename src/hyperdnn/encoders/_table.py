@@ -1,0 +1,100 @@
+"""One learned embedding for each context of a fixed, growing list."""
+
+from collections.abc import Iterable
+from typing import final
+
+import torch
+from jaxtyping import Float, Integer
+from torch import Tensor, nn
+
+from hyperdnn._torch import is_mapped
+from hyperdnn.errors import ContextError
+
+__all__ = ["Table"]
+
+
+@final
+class Table(nn.Module):
+    """Looks up a learned embedding by index: a task, a user, a client.
+
+    Each row is a parameter of its own and only the rows that a call reads take part in it. The others get no gradient,
+    not even a zero one, so momentum and weight decay leave them bit-equal. Inside ``torch.compile`` and ``torch.vmap``
+    the indices cannot be read, every row takes part, and only `freeze` protects a row.
+
+    Args:
+        contexts: how many rows.
+        features: width of a row.
+        std: standard deviation of new rows.
+        device: where to put the rows.
+        dtype: their type.
+
+    Shape:
+        indices ``(*contexts)`` -> ``(*contexts, features)``.
+
+    Raises:
+        ContextError: if an index is not an integer, or beyond the table.
+    """
+
+    def __init__(
+        self,
+        contexts: int,
+        features: int,
+        *,
+        std: float = 1.0,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.std = std
+        self.rows = nn.ParameterList(self._new(device, dtype) for _ in range(contexts))
+
+    @property
+    def contexts(self) -> int:
+        """How many rows there are now."""
+        return len(self.rows)
+
+    def grow(self, contexts: int = 1) -> range:
+        """Add rows and return their indices. Old rows stay the same parameters, so an optimiser keeps their state."""
+        like = self.rows[0] if len(self.rows) else None
+        start = len(self.rows)
+        for _ in range(contexts):
+            self.rows.append(
+                self._new(None, None)
+                if like is None
+                else self._new(like.device, like.dtype)  # a grown table stays where it is
+            )
+        return range(start, start + contexts)
+
+    def freeze(self, indices: Iterable[int]) -> None:
+        """Stop training some rows."""
+        for index in indices:
+            self.rows[self._known(index)].requires_grad_(False)
+
+    def unfreeze(self, indices: Iterable[int]) -> None:
+        """Train some rows again."""
+        for index in indices:
+            self.rows[self._known(index)].requires_grad_(True)
+
+    def forward(self, context: Integer[Tensor, "*contexts"]) -> Float[Tensor, "*contexts features"]:
+        if context.is_floating_point() or context.is_complex() or context.dtype == torch.bool:
+            raise ContextError(f"Table takes integer indices, got {context.dtype}. For vectors use encoders.Vector.")
+        if torch.compiler.is_compiling() or is_mapped(context):
+            return torch.stack(list(self.rows))[context]
+        used, inverse = context.unique(return_inverse=True)
+        indices = [self._known(index) for index in used.tolist()]
+        if not indices:
+            some = self.rows[0]
+            return some.new_empty(*context.shape, self.features)
+        return torch.stack([self.rows[index] for index in indices])[inverse]
+
+    def _known(self, index: int) -> int:
+        if not 0 <= index < len(self.rows):
+            raise ContextError(
+                f"index {index} is beyond the table of {len(self.rows)} contexts (0 to {len(self.rows) - 1}). "
+                "Add rows with grow()."
+            )
+        return index
+
+    def _new(self, device: torch.device | None, dtype: torch.dtype | None) -> nn.Parameter:
+        return nn.Parameter(torch.randn(self.features, device=device, dtype=dtype) * self.std)

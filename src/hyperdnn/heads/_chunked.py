@@ -1,0 +1,75 @@
+"""The flat vector, chunk by chunk."""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hyperdnn import init as initial
+from hyperdnn.layout import ParamLayout, SlotPlan
+from hyperdnn.nn import SlotSigns, TensorAffine
+from hyperdnn.typing import Weights
+
+__all__ = ["ChunkedHead"]
+
+
+@final
+class ChunkedHead(nn.Module):
+    """Generates the flat vector in chunks of equal size, all with the same small linear map ("chunk-wise").
+
+    Costs ``hidden * chunk`` parameters, however large the target. The last chunk is used up to the layout's end; `unused`
+    says how many of its numbers are dropped.
+
+    Args:
+        hidden: width of the features coming from the body.
+        layout: what to generate.
+        chunk: numbers that one slot generates.
+        init: how generated weights start.
+        normalize: scale features to unit root mean square first (see `FullHead`).
+        signs: give each slot its own fixed signs (see `nn.SlotSigns`); matters where a chunk is not much longer than a row of
+            the target's matrices.
+        device: where to put the parameters.
+        dtype: their type.
+
+    Shape:
+        features ``(*contexts, slots, hidden)`` -> each weight ``(*contexts, *spec.shape)``.
+
+    Source:
+        von Oswald et al., "Continual learning with hypernetworks", ICLR 2020, section 2.
+    """
+
+    def __init__(
+        self,
+        hidden: int,
+        layout: ParamLayout,
+        chunk: int,
+        *,
+        init: initial.Init = initial.matched,
+        normalize: bool = True,
+        signs: bool = True,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        plan = SlotPlan.by_chunk(layout, chunk)
+        self.hidden = hidden
+        self.layout = layout
+        self.chunk = chunk
+        self.normalize = normalize
+        self.slots = plan.slots
+        self.unused = plan.unused
+        self.signs = SlotSigns(plan.slots, hidden, device=device) if signs else None
+        self.linear = nn.Linear(hidden, chunk, device=device, dtype=dtype)
+        initial.fill_unit_(self.linear)
+        means, stds = zip(*init(layout), strict=True)
+        self.affine = TensorAffine(means, stds, device=device, dtype=dtype)
+
+    def forward(self, features: Float[Tensor, "*contexts slots hidden"]) -> Weights:
+        if self.normalize:
+            features = initial.unit_rms(features)
+        if self.signs is not None:
+            features = self.signs(features)
+        flat = self.linear(features).flatten(-2)
+        weights: Weights = self.affine(self.layout.split(flat, unused=self.unused))
+        return weights

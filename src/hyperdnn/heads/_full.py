@@ -1,0 +1,63 @@
+"""All weights at once."""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hyperdnn import init as initial
+from hyperdnn.layout import ParamLayout
+from hyperdnn.typing import Weights
+
+__all__ = ["FullHead"]
+
+
+@final
+class FullHead(nn.Module):
+    """Generates all weights at once with one linear map ("generate once").
+
+    Costs ``hidden * layout.numel`` parameters: above a few million numbers prefer `ChunkedHead`.
+
+    Args:
+        hidden: width of the features coming from the body.
+        layout: what to generate.
+        init: how generated weights start.
+        normalize: scale features to unit root mean square first. Without it the head is linear in its features, and
+            the initial variance is right only if they have unit root mean square by themselves.
+        device: where to put the parameters.
+        dtype: their type.
+
+    Shape:
+        features ``(*contexts, hidden)`` -> each weight ``(*contexts, *spec.shape)``.
+
+    Source:
+        Ha, Dai & Le, "HyperNetworks", ICLR 2017, section 3.1.
+    """
+
+    slots = None
+
+    def __init__(
+        self,
+        hidden: int,
+        layout: ParamLayout,
+        *,
+        init: initial.Init = initial.matched,
+        normalize: bool = True,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.layout = layout
+        self.normalize = normalize
+        self.linear = nn.Linear(hidden, layout.numel, device=device, dtype=dtype)
+        initial.fill_rows_(self.linear, layout.sizes, init(layout))
+
+    def start_at_(self, flat: Float[Tensor, " numel"]) -> None:
+        """Generate these weights for every context (see `init.from_target_`)."""
+        nn.init.zeros_(self.linear.weight)
+        self.linear.bias.copy_(flat)
+
+    def forward(self, features: Float[Tensor, "*contexts hidden"]) -> Weights:
+        return self.layout.split(self.linear(initial.unit_rms(features) if self.normalize else features))

@@ -1,0 +1,42 @@
+"""Fill a head so that what it generates has given moments."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hyperdnn.init._matched import Moments
+
+__all__ = ["fill_rows_", "fill_unit_", "unit_rms"]
+
+
+def unit_rms(features: Tensor) -> Tensor:
+    """Scale each row of features to unit root mean square, so that a head knows the variance it starts from.
+
+    Shape:
+        ``(*contexts, [slots,] hidden)`` -> the same.
+    """
+    return F.rms_norm(features, features.shape[-1:])
+
+
+@torch.no_grad()
+def fill_rows_(linear: nn.Linear, sizes: Sequence[int], moments: Sequence[Moments]) -> None:
+    """Give each run of output rows its own moments: deviation by the weights, mean by the bias.
+
+    Args:
+        linear: output map whose inputs have unit root mean square.
+        sizes: rows of each tensor, in order.
+        moments: of each tensor.
+    """
+    # torch.split of a parameter is a view, so this writes in place.
+    for weight, bias, (mean, std) in zip(
+        linear.weight.split(list(sizes)), linear.bias.split(list(sizes)), moments, strict=True
+    ):
+        weight.normal_().mul_(std / linear.in_features**0.5)
+        bias.fill_(mean)
+
+
+def fill_unit_(linear: nn.Linear) -> None:
+    """Make the output's entries start with zero mean and unit variance, for inputs of unit root mean square."""
+    fill_rows_(linear, [linear.out_features], [Moments(0.0, 1.0)])

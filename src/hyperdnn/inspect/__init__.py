@@ -1,0 +1,9 @@
+"""Look, never change.
+
+`summary` says who generates what and how large it is; `check_init` measures how generated weights and the target's activations start.
+"""
+
+from hyperdnn.inspect._check_init import InitReport, LayerStart, check_init
+from hyperdnn.inspect._summary import summary
+
+__all__ = ["InitReport", "LayerStart", "check_init", "summary"]

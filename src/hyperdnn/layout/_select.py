@@ -1,0 +1,55 @@
+"""Which tensors of a layout are meant."""
+
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from typing import TypeAlias
+
+from torch import nn
+
+from hyperdnn.errors import LayoutError, nearest
+from hyperdnn.layout._spec import ParamSpec
+
+__all__ = ["Selector", "choose", "qualified"]
+
+Selector: TypeAlias = str | type[nn.Module] | Callable[[ParamSpec], bool]
+"""A glob over names (``"*.norm.*"``), a layer type (``nn.Linear``, subclasses included) or a predicate over specs."""
+
+
+def qualified(layer: type) -> str:
+    """The name under which a layer type is kept in `ParamSpec.layer`."""
+    return f"{layer.__module__}.{layer.__qualname__}"
+
+
+def choose(specs: Iterable[ParamSpec], selectors: Iterable[Selector]) -> tuple[ParamSpec, ...]:
+    """The specs that any of the selectors matches, in layout order. A tied tensor is matched by any of its names.
+
+    Raises:
+        LayoutError: if a selector matches nothing: a misspelt glob must not silently generate less.
+    """
+    everything = tuple(specs)
+    chosen: set[str] = set()
+    for selector in selectors:
+        matched = {spec.name for spec in everything if _matches(spec, selector)}
+        if not matched:
+            raise LayoutError(_nothing(selector, everything))
+        chosen |= matched
+    return tuple(spec for spec in everything if spec.name in chosen)
+
+
+def _matches(spec: ParamSpec, selector: Selector) -> bool:
+    if isinstance(selector, str):
+        # A name counts as itself first: names may hold characters that are special in globs.
+        return any(name == selector or fnmatchcase(name, selector) for name in spec.names)
+    if isinstance(selector, type):
+        return qualified(selector) in spec.layer
+    return bool(selector(spec))
+
+
+def _nothing(selector: Selector, specs: tuple[ParamSpec, ...]) -> str:
+    names = [name for spec in specs for name in spec.names]
+    if isinstance(selector, str):
+        return f"select='{selector}' matches no parameter.{nearest(selector, names)}"
+    if isinstance(selector, type):
+        layers = sorted({spec.layer[0].rpartition(".")[2] for spec in specs if spec.layer})
+        return f"select={selector.__name__} matches no parameter: none belongs to such a layer. Found: {', '.join(layers)}."
+    return f"select={selector!r} matches no parameter of {', '.join(repr(n) for n in names[:8])}."

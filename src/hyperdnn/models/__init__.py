@@ -1,0 +1,10 @@
+"""Wiring: parts make a `Hypernet`, a hypernet and a target make a `HyperDNN`. No arithmetic here.
+
+`hypernet_vjp` carries gradients that were computed elsewhere back into a hypernet.
+"""
+
+from hyperdnn.models._hyperdnn import HyperDNN
+from hyperdnn.models._hypernet import Hypernet
+from hyperdnn.models._vjp import hypernet_vjp
+
+__all__ = ["HyperDNN", "Hypernet", "hypernet_vjp"]

@@ -1,0 +1,77 @@
+"""The network that generates weights."""
+
+from typing import final
+
+from torch import nn
+
+from hyperdnn.errors import ConfigError
+from hyperdnn.layout import ParamLayout
+from hyperdnn.typing import Context, Weights
+
+__all__ = ["Hypernet"]
+
+
+@final
+class Hypernet(nn.Module):
+    """Context -> encoder -> [slots] -> body -> head -> weights.
+
+    Any module with the right call will do for a part (see `protocols`); where parts declare their widths, they are compared here.
+
+    Args:
+        encoder: context -> features ``(*contexts, d)``.
+        body: features -> features ``(*contexts, [slots,] hidden)``.
+        head: features -> weights; it says what is generated.
+        slots: adds the slot dimension for a head that wants one: ``encoders.Slots(head.slots, features=16)``.
+
+    Shape:
+        context -> each weight ``(*contexts, *shape)``.
+
+    Raises:
+        ConfigError: if widths or numbers of slots do not fit.
+    """
+
+    def __init__(self, *, encoder: nn.Module, body: nn.Module, head: nn.Module, slots: nn.Module | None = None) -> None:
+        super().__init__()
+        _fits(encoder, slots, body, head)
+        self.encoder = encoder
+        self.slots = slots
+        self.body = body
+        self.head = head
+
+    @property
+    def layout(self) -> ParamLayout:
+        """What is generated."""
+        layout = self.head.layout
+        assert isinstance(layout, ParamLayout)
+        return layout
+
+    def forward(self, context: Context) -> Weights:
+        features = self.encoder(context)
+        if self.slots is not None:
+            features = self.slots(features)
+        weights: Weights = self.head(self.body(features))
+        return weights
+
+
+def _fits(encoder: nn.Module, slots: nn.Module | None, body: nn.Module, head: nn.Module) -> None:
+    if not isinstance(getattr(head, "layout", None), ParamLayout):
+        raise ConfigError(f"head {type(head).__name__} declares no layout: it must say what it generates.")
+    wanted, given = getattr(head, "slots", None), getattr(slots, "slots", None)
+    name = type(head).__name__
+    if wanted is not None and slots is None:
+        raise ConfigError(f"{name} takes {wanted} slots. Add slots=encoders.Slots({wanted}, features=16).")
+    if wanted is None and slots is not None and hasattr(head, "slots"):
+        raise ConfigError(f"{name} takes no slots. Leave out slots=, or use ChunkedHead or ComponentHead.")
+    if wanted is not None and given is not None and wanted != given:
+        raise ConfigError(f"{name} takes {wanted} slots, but slots= gives {given}.")
+    width = getattr(encoder, "features", None)
+    if width is not None and slots is not None:
+        width = width + slots.features if hasattr(slots, "features") else None
+    _same("body", body, "features", width, "the encoder's and slots' features together are")
+    _same("head", head, "hidden", getattr(body, "hidden", None), "the body's output is")
+
+
+def _same(role: str, part: nn.Module, attribute: str, width: object, what: str) -> None:
+    declared = getattr(part, attribute, None)
+    if declared is not None and width is not None and declared != width:
+        raise ConfigError(f"{role} {type(part).__name__} takes {declared} {attribute}, but {what} {width} wide.")

@@ -1,0 +1,80 @@
+"""Write a model as ``config.json`` and ``model.safetensors``."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from hyperdnn._version import __version__
+from hyperdnn.models._hypernet import Hypernet
+from hyperdnn.models._parts import describe_combine, describe_part
+from hyperdnn.targets import Target
+
+__all__ = ["CONFIG", "FORMAT", "TENSORS", "save"]
+
+FORMAT = 1
+CONFIG = "config.json"
+TENSORS = "model.safetensors"
+
+
+def save(target: Target, hypernet: nn.Module, state: dict[str, Tensor], folder: Path) -> None:
+    """Write both files, each under a temporary name first, so that a folder never holds half of one.
+
+    Raises:
+        ConfigError: if the target's combine is the user's own.
+    """
+    unique, shared = _without_shared(state)
+    config: dict[str, Any] = {
+        "format": FORMAT,
+        "versions": {"hyperdnn": __version__, "torch": torch.__version__},
+        "target": {
+            "class": type(target.module).__name__,
+            "select": list(target.replaced.names),
+            "combine": describe_combine(target.combine),
+            "buffers": target.buffers_policy,
+            "train_base": target.train_base,
+        },
+        "hypernet": _describe(hypernet),
+        "layout": {"fingerprint": target.layout.fingerprint, "specs": target.layout.to_json()},
+        "shared": shared,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / TENSORS, lambda path: save_file(unique, path, metadata={"format": "pt"}))
+    _replace(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=2) + "\n"))
+
+
+def _describe(hypernet: nn.Module) -> dict[str, Any]:
+    if not isinstance(hypernet, Hypernet):
+        return {"class": type(hypernet).__name__, "own": False}
+    roles = ("encoder", "slots", "body", "head")
+    parts = {role: getattr(hypernet, role) for role in roles}
+    return {"own": True, "parts": {role: describe_part(role, p) for role, p in parts.items() if p is not None}}
+
+
+def _without_shared(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors that several names share are written once: safetensors refuses to write them twice."""
+    first: dict[tuple[int, torch.Size, torch.dtype], str] = {}
+    unique: dict[str, Tensor] = {}
+    shared: dict[str, str] = {}
+    for name, tensor in state.items():
+        key = (tensor.data_ptr(), tensor.shape, tensor.dtype)
+        if tensor.numel() and key in first:
+            shared[name] = first[key]
+        else:
+            first[key] = name
+            unique[name] = tensor.detach().clone().contiguous()  # also cuts views loose
+    return unique, shared
+
+
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,35 @@
+"""One network out of a target."""
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from hyperdnn.layout import ParamLayout
+from hyperdnn.targets._places import places
+from hyperdnn.targets._swap import restore
+from hyperdnn.typing import Weights
+
+__all__ = ["bake"]
+
+
+@torch.no_grad()
+def bake(module: nn.Module, layout: ParamLayout, weights: Weights, buffers: Mapping[str, Tensor]) -> nn.Module:
+    """A copy of a taken-over module with weights as its parameters and torch's own layers back.
+
+    Args:
+        module: with empty places.
+        layout: what was taken away; aliases become tied parameters again.
+        weights: effective ones, of a single context.
+        buffers: running statistics to set.
+    """
+    module = copy.deepcopy(module)
+    parameters: dict[str, nn.Parameter] = {}
+    for spec in layout:
+        parameters.update(dict.fromkeys(spec.names, nn.Parameter(weights[spec.name].detach().clone())))
+    for owner, leaf, name in places(module, layout):
+        owner._parameters[leaf] = parameters[name]
+    for name, buffer in buffers.items():
+        module.get_buffer(name).copy_(buffer)
+    return restore(module)

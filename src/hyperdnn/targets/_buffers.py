@@ -1,0 +1,113 @@
+"""Running statistics: whose they are, said once and explicitly.
+
+With generated weights the same normalisation layer serves many networks, and its running statistics can be meant in four
+ways. None of them is a safe default, so a target that has such statistics must be told.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias, get_args
+
+import torch
+from torch import Tensor, nn
+
+from hyperdnn._torch import NormBase
+from hyperdnn.errors import BufferPolicyError, ContextError, LayoutError, nearest
+from hyperdnn.nn import PooledBatchNorm
+from hyperdnn.targets._swap import swap_batch_norm
+
+__all__ = ["Policy", "apply_policy", "check_ids", "freeze_statistics", "initial_buffers", "statistics"]
+
+Policy: TypeAlias = Literal["frozen", "batch", "shared", "per_context"]
+"""``frozen``: use, never update. ``batch``: none, always the batch's own. ``shared``: one set, pooled over samples and
+contexts. ``per_context``: one set for each context id, passed and returned."""
+
+
+def statistics(module: nn.Module) -> dict[str, nn.Module]:
+    """The layers with running statistics, by name."""
+    return {
+        name: layer
+        for name, layer in module.named_modules()
+        if isinstance(layer, NormBase | PooledBatchNorm) and layer.running_mean is not None
+    }
+
+
+def apply_policy(module: nn.Module, policy: str | None) -> nn.Module:
+    """Check the policy against the module and make the change that it needs.
+
+    Raises:
+        BufferPolicyError: without a policy where one is needed, for an unknown one, or one that a layer cannot follow.
+    """
+    layers = statistics(module)
+    if policy is not None and policy not in get_args(Policy):
+        raise BufferPolicyError(f"buffers='{policy}' is unknown.{nearest(policy, get_args(Policy))}")
+    if layers and policy is None:
+        some = ", ".join(f"'{name}'" for name in list(layers)[:4]) + (", ..." if len(layers) > 4 else "")
+        raise BufferPolicyError(
+            f"target has {type(next(iter(layers.values()))).__name__} with running statistics ({some}). "
+            'Say which: buffers="frozen" (use, never update), "batch" (no running statistics), "shared" (one set for all '
+            'contexts) or "per_context" (one set for each).'
+        )
+    if policy == "batch":
+        for layer in layers.values():
+            _forget(layer)
+    if policy == "shared":
+        module = swap_batch_norm(module)
+        for name, layer in statistics(module).items():
+            if not isinstance(layer, PooledBatchNorm):
+                raise BufferPolicyError(
+                    f"'{name}' ({type(layer).__name__}) cannot pool its statistics over contexts. "
+                    'Use buffers="frozen", "batch" or "per_context".'
+                )
+    return module
+
+
+def freeze_statistics(module: nn.Module) -> None:
+    """Keep normalisation layers in evaluation mode, whatever ``train()`` said since the last call."""
+    for layer in statistics(module).values():
+        if layer.training:
+            layer.eval()
+
+
+def initial_buffers(module: nn.Module, contexts: int) -> dict[str, Tensor]:
+    """Running statistics as they are now, once for each of ``contexts``: name -> ``(contexts, *shape)``."""
+    return {
+        f"{name}.{leaf}" if name else leaf: buffer.expand(contexts, *buffer.shape).clone()
+        for name, layer in statistics(module).items()
+        for leaf, buffer in layer.named_buffers(recurse=False)
+    }
+
+
+def check_ids(buffers: Mapping[str, Tensor], expected: Mapping[str, Tensor], ids: Tensor, contexts: torch.Size) -> None:
+    """Verify statistics and ids of a ``with_buffers`` call.
+
+    Raises:
+        LayoutError: if a statistic is missing, unknown or of the wrong shape.
+        ContextError: if the ids do not fit the contexts, are beyond the sets, or name one set twice.
+    """
+    for name in [*expected, *buffers]:
+        if name not in buffers or name not in expected:
+            raise LayoutError(
+                f"running statistics: '{name}' is missing or unknown. Start from target.initial_buffers(n)."
+            )
+        if buffers[name].shape[1:] != expected[name].shape[1:]:
+            raise LayoutError(
+                f"running statistics '{name}': expected (contexts, *{tuple(expected[name].shape[1:])}), got {tuple(buffers[name].shape)}."
+            )
+    if ids.shape != contexts:
+        raise ContextError(f"ids: expected one for each context, {tuple(contexts)}, got {tuple(ids.shape)}.")
+    sets = min((b.shape[0] for b in buffers.values()), default=0)
+    values = ids.flatten().tolist()
+    for value in values:
+        if not 0 <= value < sets:
+            raise ContextError(f"id {value}: there are running statistics for 0 to {sets - 1}.")
+    if len(set(values)) < len(values):
+        raise ContextError(
+            "an id comes twice in one call: its running statistics would have two values. Join its data."
+        )
+
+
+def _forget(layer: nn.Module) -> None:
+    assert isinstance(layer, NormBase)
+    layer.track_running_stats = False
+    for leaf in ("running_mean", "running_var", "num_batches_tracked"):
+        setattr(layer, leaf, None)

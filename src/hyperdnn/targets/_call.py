@@ -1,0 +1,160 @@
+"""Run a module with weights: once, mapped over contexts, or in a loop."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from hyperdnn._torch import tree_flatten, tree_map, tree_unflatten, vmap_without_fallback
+from hyperdnn.errors import BatchingError, BufferPolicyError
+from hyperdnn.typing import Weights
+
+__all__ = [
+    "Inputs",
+    "Mode",
+    "Randomness",
+    "attention_without_fast_path",
+    "call_empty",
+    "call_loop",
+    "call_mapped",
+    "call_once",
+]
+
+Inputs: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and keyword arguments of the module."""
+
+Mode: TypeAlias = Literal["vmap", "loop"]
+Randomness: TypeAlias = Literal["different", "same", "error"]
+
+_OPERATOR = re.compile(r"aten::\w+(\.\w+)?")
+
+
+def call_once(module: nn.Module, weights: Weights, inputs: Inputs) -> Any:
+    """The module's output with these weights, of a single context."""
+    args, kwargs = inputs
+    try:
+        return functional_call(module, weights, args, kwargs, tie_weights=False)
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):  # torch says it in a plain ValueError
+            raise BufferPolicyError(
+                "batch normalisation would normalise one value for each channel by itself. "
+                'Use batched with larger batches, or buffers="frozen", "shared" or "per_context".'
+            ) from error
+        raise
+
+
+def call_mapped(
+    module: nn.Module, weights: Weights, inputs: Inputs, dims: Sequence[int | None], randomness: Randomness
+) -> Any:
+    """Map the module over the context dimensions of the weights, outermost first.
+
+    Args:
+        module: run with each context's weights.
+        weights: with all context dimensions in front.
+        inputs: with those context dimensions in front that have a 0 in ``dims``.
+        dims: for each context dimension 0, or None if the inputs do not have it.
+        randomness: as for ``torch.vmap``.
+
+    Raises:
+        BatchingError: if an operator cannot be mapped, naming it.
+    """
+    shape: list[Any] = []
+
+    def call(weights: Weights, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+        # vmap passes tensors only: what else the module returns (None, numbers) goes around it.
+        leaves, spec = tree_flatten(call_once(module, weights, (args, kwargs)))
+        shape[:] = [spec, [None if isinstance(leaf, Tensor) else leaf for leaf in leaves]]
+        return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+
+    mapped: Callable[..., list[Tensor]] = call
+    for dim in reversed(dims):
+        where = tree_map(lambda leaf, dim=dim: dim if isinstance(leaf, Tensor) else None, inputs)
+        mapped = torch.vmap(mapped, in_dims=(0, *where), randomness=randomness)
+    # Attention's fused kernels have no batching rule everywhere; the plain formula has.
+    with _explained(), vmap_without_fallback(), sdpa_kernel(SDPBackend.MATH):
+        tensors = iter(mapped(weights, *inputs))
+    spec, others = shape
+    return tree_unflatten([next(tensors) if other is None else other for other in others], spec)
+
+
+def call_loop(
+    module: nn.Module, weights: Weights, inputs: Inputs, dims: Sequence[int | None], contexts: torch.Size
+) -> Any:
+    """The same as `call_mapped`, one context after the other."""
+    outputs = []
+    for where in torch.cartesian_prod(*map(torch.arange, contexts)).reshape(-1, len(contexts)).tolist():
+        here = tuple(i for i, dim in zip(where, dims, strict=True) if dim is not None)
+        picked = tree_map(lambda leaf, here=here: leaf[here] if isinstance(leaf, Tensor) else leaf, inputs)
+        outputs.append(call_once(module, {n: w[tuple(where)] for n, w in weights.items()}, picked))
+
+    def stack(*leaves: Any) -> Any:
+        return torch.stack(leaves).reshape(contexts + leaves[0].shape) if isinstance(leaves[0], Tensor) else leaves[0]
+
+    return tree_map(stack, *outputs)
+
+
+def call_empty(
+    module: nn.Module, weights: Weights, inputs: Inputs, dims: Sequence[int | None], contexts: torch.Size
+) -> Any:
+    """The output for no context at all: empty, of the right shape and type, and connected, so that gradients are zero.
+
+    Only running the module tells the shape, so it runs once, on zeros and with copies of its buffers.
+    """
+    given = sum(dim is not None for dim in dims)
+
+    def zeros(leaf: Any) -> Any:
+        return leaf.new_zeros(leaf.shape[given:]) if isinstance(leaf, Tensor) else leaf
+
+    example: dict[str, Tensor] = {n: w.new_zeros(w.shape[len(contexts) :]) for n, w in weights.items()}
+    example |= {name: buffer.clone() for name, buffer in module.named_buffers()}
+    with torch.no_grad():
+        output = call_once(module, example, tree_map(zeros, inputs))
+    nothing = torch.stack([w.sum() for w in weights.values()]).sum()
+
+    def empty(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        none = leaf.new_zeros(contexts + leaf.shape)
+        return none + nothing.to(leaf.dtype) if leaf.is_floating_point() else none
+
+    return tree_map(empty, output)
+
+
+@contextmanager
+def attention_without_fast_path(*, needed: bool) -> Iterator[None]:
+    """Keep attention layers from their inference kernels, which lose the gradient of mapped weights."""
+    if not needed or torch.compiler.is_compiling() or not torch.backends.mha.get_fastpath_enabled():
+        yield
+        return
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn vmap's refusals into an error that names the operator and the remedy."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        operator = _OPERATOR.search(text)
+        remedy = 'Use mode="loop", or rewrite that part of the target.'
+        if operator and ("Batching rule not implemented" in text or "hit the vmap fallback" in text):
+            raise BatchingError(f"{operator[0]} has no batching rule. {remedy}") from error
+        if "vmap:" in text and ("data-dependent control flow" in text or ".item()" in text):
+            raise BatchingError(
+                f"the target decides on the value of a tensor, which differs between contexts. {remedy}"
+            ) from error
+        if "vmap: inplace arithmetic" in text:
+            raise BatchingError(
+                f"the target writes values that differ between contexts into a tensor that they share (a buffer?). {remedy}"
+            ) from error
+        raise

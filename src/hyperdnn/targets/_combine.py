@@ -1,0 +1,110 @@
+"""How generated and base tensors make an effective parameter."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+from torch import Tensor
+
+from hyperdnn.errors import ConfigError
+from hyperdnn.layout import ParamSpec
+
+__all__ = ["LowRank", "Replace", "Residual", "Scale"]
+
+
+@final
+@dataclass(frozen=True)
+class Replace:
+    """The generated tensor is the parameter."""
+
+    needs_base = False
+
+    def specs(self, spec: ParamSpec) -> Sequence[ParamSpec]:
+        """The parameter itself."""
+        return (spec,)
+
+    def __call__(self, generated: Sequence[Tensor], base: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+        return generated[0]
+
+
+@final
+@dataclass(frozen=True)
+class Residual:
+    """Base + generated: the hypernet generates a change, zero at the start."""
+
+    needs_base = True
+
+    def specs(self, spec: ParamSpec) -> Sequence[ParamSpec]:
+        """One change of the parameter's shape."""
+        return (_change(spec),)
+
+    def __call__(self, generated: Sequence[Tensor], base: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+        return _base(base) + generated[0]
+
+
+@final
+@dataclass(frozen=True)
+class Scale:
+    """Base x (1 + generated): each base weight is scaled by a factor that starts at one."""
+
+    needs_base = True
+
+    def specs(self, spec: ParamSpec) -> Sequence[ParamSpec]:
+        """One relative change of the parameter's shape."""
+        return (_change(spec),)
+
+    def __call__(self, generated: Sequence[Tensor], base: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+        # Not base * (1 + g): base + base * g is exactly the base at g = 0 in every floating-point format.
+        return _base(base) + _base(base) * generated[0]
+
+
+@final
+@dataclass(frozen=True)
+class LowRank:
+    """Base + left right^T: generates two thin factors for each matrix, and a plain change for each vector.
+
+    A tensor of more than two dimensions counts as the matrix ``(shape[0], rest)``. The product is built for every call; for factors that are
+    applied and never multiplied out, attach LoRA modules instead.
+
+    Args:
+        rank: columns of each factor.
+
+    Raises:
+        ConfigError: if the rank is not between 1 and the smaller side of every matrix.
+    """
+
+    rank: int
+
+    needs_base = True
+
+    def specs(self, spec: ParamSpec) -> Sequence[ParamSpec]:
+        """``<name>.left (rows, rank)`` and ``<name>.right (columns, rank)``; the second starts at zero."""
+        if len(spec.shape) < 2:
+            return (_change(spec),)
+        rows, columns = spec.shape[0], math.prod(spec.shape[1:])
+        if not 1 <= self.rank <= min(rows, columns):
+            raise ConfigError(
+                f"LowRank({self.rank}): '{spec.name}' is a {rows} x {columns} matrix, expected a rank from 1 to "
+                f"{min(rows, columns)}. Select fewer tensors or a lower rank."
+            )
+        left = replace(_change(spec, "left"), shape=(rows, self.rank), init_std=rows**-0.5)
+        return left, replace(_change(spec, "right"), shape=(columns, self.rank))
+
+    def __call__(self, generated: Sequence[Tensor], base: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+        if len(generated) == 1:
+            return _base(base) + generated[0]
+        left, right = generated
+        product = left @ right.mT
+        return _base(base) + product.reshape(product.shape[:-2] + shape)
+
+
+def _change(spec: ParamSpec, factor: str = "") -> ParamSpec:
+    # Aliases go: a tied parameter is filled under all its names after combining, not before.
+    name = f"{spec.name}.{factor}" if factor else spec.name
+    return replace(spec, name=name, kind="change", init_mean=0.0, init_std=0.0, aliases=())
+
+
+def _base(base: Tensor | None) -> Tensor:
+    assert base is not None  # Target keeps the base of every combine that needs one
+    return base

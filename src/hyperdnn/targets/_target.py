@@ -1,0 +1,318 @@
+"""Somebody's module, run with weights from outside."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from hyperdnn.errors import BatchingError, BufferPolicyError, ContextError
+from hyperdnn.layout import ParamLayout, Selector
+from hyperdnn.protocols import Combine
+from hyperdnn.targets._bake import bake
+from hyperdnn.targets._base import BaseWeights
+from hyperdnn.targets._buffers import Policy, apply_policy, check_ids, freeze_statistics, initial_buffers
+from hyperdnn.targets._call import (
+    Inputs,
+    Mode,
+    Randomness,
+    attention_without_fast_path,
+    call_empty,
+    call_loop,
+    call_mapped,
+    call_once,
+)
+from hyperdnn.targets._combine import Replace
+from hyperdnn.targets._data import add_batch_of_one, check_data, data_dims_for, remove_batch_of_one
+from hyperdnn.targets._grouped import call_grouped
+from hyperdnn.targets._places import check_untouched, take_away
+from hyperdnn.targets._swap import swap_recurrent
+from hyperdnn.typing import Weights
+
+__all__ = ["Target"]
+
+_BATCHED_ADVICE = (
+    "use paired with one context for each sample, grouped with an index, or data_dims=None to share one batch."
+)
+_PAIRED_ADVICE = "paired takes one context for each sample; use grouped with an index, or batched."
+
+
+@final
+class Target(nn.Module):
+    """Takes over a module and runs it with generated weights.
+
+    The generated parameters leave the module: ``parameters()`` and ``state_dict()`` hold only what is really trained. The others
+    stay, trained or frozen as they were. Which sample meets which context is said by the verb: ``target(weights, x)`` for one
+    context, `batched`, `paired` and `grouped` for many. All four agree with a plain loop over contexts.
+
+    Args:
+        module: any module. It belongs to the target from now on.
+        select: which parameters are generated: a glob, layer type or predicate, or several of them (their union).
+        combine: how generated and base tensors make a parameter.
+        buffers: whose the running statistics of normalisation layers are; needed if there are any.
+        train_base: train the base weights of a combine that has them; otherwise they are frozen.
+
+    Raises:
+        LayoutError: if nothing is selected or the module has no parameters.
+        BufferPolicyError: for running statistics without a policy.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        select: Selector | Sequence[Selector] = "*",
+        *,
+        combine: Combine | None = None,
+        buffers: Policy | None = None,
+        train_base: bool = False,
+    ) -> None:
+        super().__init__()
+        selectors = select if isinstance(select, Sequence) and not isinstance(select, str) else (select,)
+        self.combine: Combine = combine or Replace()
+        self.buffers_policy = buffers
+        self.train_base = train_base
+        everything = ParamLayout.of(module)
+        self.replaced = everything.select(*selectors)
+        """The parameters that are taken away."""
+        self._parts = [(spec, tuple(self.combine.specs(spec))) for spec in self.replaced]
+        self.layout = ParamLayout(tuple(part for _, parts in self._parts for part in parts))
+        """What must be generated for them."""
+        self.module = swap_recurrent(apply_policy(module, buffers))
+        self.base = BaseWeights(self.module, self.replaced, trained=train_base) if self.combine.needs_base else None
+        self._attention = any(
+            isinstance(m, nn.MultiheadAttention | nn.TransformerEncoder | nn.TransformerEncoderLayer)
+            for m in self.module.modules()
+        )
+        take_away(self.module, self.replaced)
+
+    def forward(self, weights: Weights, *args: Any, **kwargs: Any) -> Any:
+        """Run the module with the weights of one context, on data as the module takes it.
+
+        Raises:
+            BatchingError: if the weights have context dimensions.
+        """
+        contexts, effective = self._prepare(weights)
+        if contexts:
+            raise BatchingError(
+                f"weights are of {tuple(contexts)} contexts: use batched, paired or grouped, or index one of them."
+            )
+        with attention_without_fast_path(needed=self._attention):
+            return call_once(self.module, effective, (args, kwargs))
+
+    def batched(
+        self,
+        weights: Weights,
+        *args: Any,
+        data_dims: int | Sequence[int | None] | None = 0,
+        randomness: Randomness = "different",
+        mode: Mode = "vmap",
+        **kwargs: Any,
+    ) -> Any:
+        """Run many contexts, each on its own batch.
+
+        Args:
+            weights: ``(*contexts, *shape)``.
+            args: tensors ``(*contexts, n, ...)``, or trees of them.
+            data_dims: 0 if the data has the context dimension, None if all contexts share the data; one entry for each context dimension
+                where they differ.
+            randomness: dropout ``"different"`` or the ``"same"`` in every context.
+            mode: ``"loop"`` runs one context after the other, for operators that cannot be mapped.
+            kwargs: as ``args``.
+
+        Returns:
+            What the module returns, each tensor ``(*contexts, n, ...)``.
+
+        Raises:
+            ContextError: if the data does not begin with the context dimensions.
+            BatchingError: if the weights have no context dimension, or an operator cannot be mapped.
+        """
+        contexts, effective = self._prepare(weights)
+        dims = self._many(contexts, data_dims, (args, kwargs), _BATCHED_ADVICE)
+        return self._call(effective, (args, kwargs), dims, contexts, randomness=randomness, mode=mode)
+
+    def paired(
+        self,
+        weights: Weights,
+        *args: Any,
+        data_dims: int | Sequence[int | None] | None = 0,
+        randomness: Randomness = "different",
+        mode: Mode = "vmap",
+        **kwargs: Any,
+    ) -> Any:
+        """Run one sample for each context: the module sees a batch of one, which is removed again.
+
+        Args:
+            weights: ``(*contexts, *shape)``.
+            args: tensors ``(*contexts, ...)`` without a batch dimension, or trees of them.
+            data_dims: as for `batched`.
+            randomness: as for `batched`.
+            mode: as for `batched`.
+            kwargs: as ``args``.
+
+        Returns:
+            What the module returns, each tensor ``(*contexts, ...)``.
+
+        Raises:
+            ContextError: if the data does not begin with the context dimensions.
+            BatchingError: as for `batched`, or if an output does not have its batch in front.
+            BufferPolicyError: under ``buffers="batch"``, if that leaves one value for a channel.
+        """
+        contexts, effective = self._prepare(weights)
+        dims = self._many(contexts, data_dims, (args, kwargs), _PAIRED_ADVICE)
+        inputs = add_batch_of_one((args, kwargs), dims)
+        output = self._call(effective, inputs, dims, contexts, randomness=randomness, mode=mode)
+        return remove_batch_of_one(output, contexts)
+
+    def grouped(
+        self,
+        weights: Weights,
+        *args: Any,
+        index: Tensor | None = None,
+        randomness: Randomness = "different",
+        mode: Mode = "vmap",
+        **kwargs: Any,
+    ) -> Any:
+        """Run a mixed batch, in which each sample names its context.
+
+        Args:
+            weights: ``(K, *shape)``.
+            args: tensors ``(B, ...)``, or trees of them.
+            index: ``(B,)`` integers from 0 to K - 1; by keyword, or as the last positional argument.
+            randomness: as for `batched`.
+            mode: as for `batched`.
+            kwargs: as ``args``.
+
+        Returns:
+            What the module returns, each tensor ``(B, ...)``, in the order given.
+
+        Raises:
+            ContextError: if the index does not fit.
+            BatchingError: as for `paired`.
+        """
+        if index is None:
+            *args, index = args  # type: ignore[assignment]  # target.grouped(weights, x, index)
+        if not isinstance(index, Tensor):
+            raise BatchingError("grouped needs index=, one integer for each sample.")
+        contexts, effective = self._prepare(weights)
+        if len(contexts) != 1:
+            raise BatchingError(f"grouped takes weights with one context dimension, got {tuple(contexts)}.")
+
+        def batched(weights: Weights, inputs: Inputs) -> Any:
+            some = next(iter(weights.values())).shape[:1]
+            return self._call(weights, inputs, (0,), some, randomness=randomness, mode=mode)
+
+        return call_grouped(batched, effective, (tuple(args), kwargs), index)
+
+    def with_buffers(
+        self, weights: Weights, x: Any, buffers: Mapping[str, Tensor], ids: Tensor, **kwargs: Any
+    ) -> tuple[Any, dict[str, Tensor]]:
+        """Run with running statistics of each context's own (``buffers="per_context"``).
+
+        Args:
+            weights: ``(*shape)`` or ``(B, *shape)``.
+            x: the module's input, as for the call or for `batched`.
+            buffers: name -> ``(sets, *shape)``, from `initial_buffers` or the last call.
+            ids: which set belongs to which context: ``()`` or ``(B,)``.
+            kwargs: more inputs.
+
+        Returns:
+            The output, and the statistics with the sets of these contexts updated (in training).
+
+        Raises:
+            BufferPolicyError: under another policy.
+            ContextError: if the ids do not fit.
+        """
+        if self.buffers_policy != "per_context":
+            raise BufferPolicyError(
+                f'with_buffers belongs to buffers="per_context", here it is {self.buffers_policy!r}.'
+            )
+        contexts, effective = self._prepare(weights, own_buffers=True)
+        check_ids(buffers, self.initial_buffers(1), ids, contexts)
+        rows = {name: buffer[ids] for name, buffer in buffers.items()}  # copies: the module updates them in place
+        if contexts:
+            inputs: Inputs = ((x,), kwargs)
+            dims = self._many(contexts, 0, inputs, _BATCHED_ADVICE)
+            output = self._call({**effective, **rows}, inputs, dims, contexts)
+        else:
+            with attention_without_fast_path(needed=self._attention):
+                output = call_once(self.module, {**effective, **rows}, ((x,), kwargs))
+        where = ids.reshape(-1)
+        return output, {n: b.index_copy(0, where, rows[n].reshape(-1, *b.shape[1:])) for n, b in buffers.items()}
+
+    def bake(self, weights: Weights, *, buffers: Mapping[str, Tensor] | None = None) -> nn.Module:
+        """One context's network as a plain module of the class that was taken over.
+
+        Nothing of hyperdnn is left in it, and changing it does not change the target.
+
+        Args:
+            weights: of a single context.
+            buffers: that context's running statistics, under ``buffers="per_context"``.
+
+        Raises:
+            ContextError: if the weights have context dimensions.
+            BufferPolicyError: if running statistics are missing, or not wanted.
+        """
+        contexts, effective = self._prepare(weights, own_buffers=True)
+        if contexts:
+            raise ContextError(f"bake makes one network, got weights of {tuple(contexts)} contexts: index one of them.")
+        own = self.initial_buffers(1) if self.buffers_policy == "per_context" else {}
+        if own.keys() != (buffers or {}).keys():
+            raise BufferPolicyError(
+                f"bake: expected running statistics for {sorted(own) or 'nothing'}, got {sorted(buffers or {}) or 'none'} "
+                f"(the policy is {self.buffers_policy!r})."
+            )
+        return bake(self.module, self.replaced, effective, buffers or {})
+
+    def initial_buffers(self, contexts: int) -> dict[str, Tensor]:
+        """Running statistics for ``contexts`` contexts, as the module came with: name -> ``(contexts, *shape)``."""
+        return initial_buffers(self.module, contexts)
+
+    def effective(self, weights: Weights) -> Weights:
+        """The module's parameters that generated weights make: combined with the base, under every alias.
+
+        Raises:
+            LayoutError: if the weights do not fit the layout.
+        """
+        self.layout.check(weights)
+        full: Weights = {}
+        for spec, parts in self._parts:
+            base = None if self.base is None else self.base[spec.name]
+            tensor = self.combine([weights[part.name] for part in parts], base, spec.shape)
+            full.update(dict.fromkeys(spec.names, tensor))
+        return full
+
+    def _prepare(self, weights: Weights, *, own_buffers: bool = False) -> tuple[torch.Size, Weights]:
+        contexts = self.layout.check(weights)
+        if self.buffers_policy == "frozen":
+            freeze_statistics(self.module)
+        if self.buffers_policy == "per_context" and not own_buffers and self.initial_buffers(0):
+            raise BufferPolicyError('buffers="per_context": call with_buffers(weights, x, buffers, ids).')
+        if not torch.compiler.is_compiling():
+            check_untouched(self.module, self.replaced)
+        return contexts, self.effective(weights)
+
+    def _many(
+        self, contexts: torch.Size, data_dims: int | Sequence[int | None] | None, inputs: Inputs, advice: str
+    ) -> tuple[int | None, ...]:
+        if not contexts:
+            raise BatchingError("weights are of a single context: call target(weights, x).")
+        dims = data_dims_for(data_dims, contexts)
+        check_data(inputs, dims, contexts, advice)
+        return dims
+
+    def _call(
+        self,
+        weights: Weights,
+        inputs: Inputs,
+        dims: tuple[int | None, ...],
+        contexts: torch.Size,
+        *,
+        randomness: Randomness = "different",
+        mode: Mode = "vmap",
+    ) -> Any:
+        with attention_without_fast_path(needed=self._attention):
+            if contexts.numel() == 0:
+                return call_empty(self.module, weights, inputs, dims, contexts)
+            if mode == "loop":
+                return call_loop(self.module, weights, inputs, dims, contexts)
+            return call_mapped(self.module, weights, inputs, dims, randomness)
