@@ -1,6 +1,6 @@
 """What we use of torch that has no public name, in one place: the first to look at when torch changes."""
 
-# ruff: noqa: PLC2701 - the purpose of this file
+# ruff: noqa: N811, PLC2701 - private names are the purpose of this file
 from collections.abc import Iterator
 from contextlib import contextmanager
 

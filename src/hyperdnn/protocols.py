@@ -1,7 +1,7 @@
 """The five extension points. Structural: any object with the right call qualifies, nothing inherits from them.
 
-All but `Combine` are met by an ``nn.Module`` with the right ``forward``. Adding one to the library: one file, one line in its folder's
-``__init__.py``, one case in the contract tests.
+All but `Combine` are met by an ``nn.Module`` with the right ``forward``. Adding one to the library: one file, one line
+in its folder's ``__init__.py``, one case in the contract tests.
 """
 
 from collections.abc import Sequence

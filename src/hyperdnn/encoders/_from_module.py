@@ -14,8 +14,8 @@ __all__ = ["FromModule"]
 class FromModule(nn.Module):
     """Makes an encoder of a module that takes a single batch dimension: a convolutional net, a pretrained trunk.
 
-    Context dimensions are folded into that one batch dimension and unfolded again, so the module may hold anything, batch
-    normalisation included.
+    Context dimensions are folded into that one batch dimension and unfolded again, so the module may hold anything,
+    batch normalisation included.
 
     Args:
         module: ``(batch, *shape)`` -> ``(batch, features)``.
@@ -40,10 +40,11 @@ class FromModule(nn.Module):
         lead = context.ndim - self.context_dims
         if lead < 0:
             raise ContextError(
-                f"a context of {type(self.module).__name__} has {self.context_dims} dimensions, got {tuple(context.shape)}."
+                f"a context of {type(self.module).__name__} has {self.context_dims} dimensions, "
+                f"got {tuple(context.shape)}."
             )
         contexts, shape = context.shape[:lead], context.shape[lead:]
-        features = self.module(context.reshape(contexts.numel(), *shape))
+        features: Tensor = self.module(context.reshape(contexts.numel(), *shape))
         if features.shape != (contexts.numel(), self.features):
             raise ConfigError(
                 f"{type(self.module).__name__}: expected output ({contexts.numel()}, {self.features}), "

@@ -23,8 +23,8 @@ class Slots(nn.Module):
         ``(*contexts, d)`` -> ``(*contexts, slots, d + features)``.
 
     Source:
-        Ha, Dai & Le, "HyperNetworks", ICLR 2017, section 3.1 (layer embeddings); von Oswald et al., "Continual learning with
-        hypernetworks", ICLR 2020, section 2 (chunk embeddings).
+        Ha, Dai & Le, "HyperNetworks", ICLR 2017, section 3.1 (layer embeddings); von Oswald et al., "Continual
+        learning with hypernetworks", ICLR 2020, section 2 (chunk embeddings).
     """
 
     def __init__(

@@ -81,12 +81,10 @@ class Table(nn.Module):
             raise ContextError(f"Table takes integer indices, got {context.dtype}. For vectors use encoders.Vector.")
         if torch.compiler.is_compiling() or is_mapped(context):
             return torch.stack(list(self.rows))[context]
-        used, inverse = context.unique(return_inverse=True)
-        indices = [self._known(index) for index in used.tolist()]
-        if not indices:
-            some = self.rows[0]
-            return some.new_empty(*context.shape, self.features)
-        return torch.stack([self.rows[index] for index in indices])[inverse]
+        used, inverse = torch.unique(context, return_inverse=True)
+        rows = [self.rows[self._known(index)] for index in used.tolist()]
+        table = torch.stack(rows) if rows else self.rows[0].new_empty(0, self.features)
+        return table[inverse]
 
     def _known(self, index: int) -> int:
         if not 0 <= index < len(self.rows):

@@ -1,7 +1,8 @@
 """Features -> named weights. The choice of head is the generation strategy.
 
-`FullHead` generates all weights at once, `MultiHead` with one output map for each tensor, `ChunkedHead` piece by piece of the
-flat vector, `ComponentHead` layer by layer or filter by filter. The last two need slots (`encoders.Slots`).
+`FullHead` generates all weights at once, `MultiHead` with one output map for each tensor, `ChunkedHead` piece by
+piece of the flat vector, `ComponentHead` layer by layer or filter by filter. The last two need slots
+(`encoders.Slots`).
 """
 
 from hyperdnn.heads._chunked import ChunkedHead

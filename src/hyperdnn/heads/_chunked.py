@@ -18,8 +18,8 @@ __all__ = ["ChunkedHead"]
 class ChunkedHead(nn.Module):
     """Generates the flat vector in chunks of equal size, all with the same small linear map ("chunk-wise").
 
-    Costs ``hidden * chunk`` parameters, however large the target. The last chunk is used up to the layout's end; `unused`
-    says how many of its numbers are dropped.
+    Costs ``hidden * chunk`` parameters, however large the target. The last chunk is used up to the layout's end;
+    `unused` says how many of its numbers are dropped.
 
     Args:
         hidden: width of the features coming from the body.
@@ -27,8 +27,8 @@ class ChunkedHead(nn.Module):
         chunk: numbers that one slot generates.
         init: how generated weights start.
         normalize: scale features to unit root mean square first (see `FullHead`).
-        signs: give each slot its own fixed signs (see `nn.SlotSigns`); matters where a chunk is not much longer than a row of
-            the target's matrices.
+        signs: give each slot its own fixed signs (see `nn.SlotSigns`); matters where a chunk is not much longer than
+            a row of the target's matrices.
         device: where to put the parameters.
         dtype: their type.
 

@@ -21,8 +21,8 @@ _PLANS = {"layer": SlotPlan.by_layer, "row": SlotPlan.by_row}
 class ComponentHead(nn.Module):
     """Generates one component of the target in each slot ("component-wise"): a layer, or an output unit with its bias.
 
-    Components of equal size share one linear map, so nothing is generated in vain. It pays where shapes repeat: a residual
-    network has a hundred layers of five shapes.
+    Components of equal size share one linear map, so nothing is generated in vain. It pays where shapes repeat: a
+    residual network has a hundred layers of five shapes.
 
     Args:
         hidden: width of the features coming from the body.

@@ -17,7 +17,8 @@ __all__ = ["MultiHead"]
 class MultiHead(nn.Module):
     """Generates each tensor with a linear map of its own ("multiple heads").
 
-    As many parameters as `FullHead`. The maps can be trained, frozen or sharded one by one, and no flat vector is built.
+    As many parameters as `FullHead`. The maps can be trained, frozen or sharded one by one, and no flat vector is
+    built.
 
     Args:
         hidden: width of the features coming from the body.

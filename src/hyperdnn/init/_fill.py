@@ -31,7 +31,7 @@ def fill_rows_(linear: nn.Linear, sizes: Sequence[int], moments: Sequence[Moment
     """
     # torch.split of a parameter is a view, so this writes in place.
     for weight, bias, (mean, std) in zip(
-        linear.weight.split(list(sizes)), linear.bias.split(list(sizes)), moments, strict=True
+        torch.split(linear.weight, list(sizes)), torch.split(linear.bias, list(sizes)), moments, strict=True
     ):
         weight.normal_().mul_(std / linear.in_features**0.5)
         bias.fill_(mean)

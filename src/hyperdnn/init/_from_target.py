@@ -15,8 +15,8 @@ __all__ = ["from_target_"]
 def from_target_(head: nn.Module, values: nn.Module | Mapping[str, Tensor]) -> None:
     """Bias-HyperInit: every context starts at the same, given weights; gradients then make them differ.
 
-    The head's weight becomes zero and its bias the values. Call it before a `Target` takes the module over, or pass a copy
-    of its ``state_dict``.
+    The head's weight becomes zero and its bias the values. Call it before a `Target` takes the module over, or pass a
+    copy of its ``state_dict``.
 
     Args:
         head: one with a bias for every generated number (``head.start_at_``): `FullHead`, `MultiHead`.
@@ -32,8 +32,8 @@ def from_target_(head: nn.Module, values: nn.Module | Mapping[str, Tensor]) -> N
     start_at_ = getattr(head, "start_at_", None)
     if start_at_ is None:
         raise ConfigError(
-            f"{type(head).__name__} shares its output map among slots and cannot hold a starting value for each weight. "
-            "Use Target(..., combine=targets.Residual()), which starts at the target's weights with any head."
+            f"{type(head).__name__} shares its output map among slots and cannot hold a starting value for each "
+            "weight. Use Target(..., combine=targets.Residual()), which starts at the target's weights with any head."
         )
     layout = head.layout
     assert isinstance(layout, ParamLayout)

@@ -4,15 +4,15 @@ Write a pre-activation of the target as ``y = W x + b`` with generated ``W`` (fa
 Entries are independent with zero mean, so ``Var(y) = fi Var(W) E[x^2] + Var(b)``. Let ``c`` be the gain of the
 activation: 2 after a ReLU, which halves the second moment, otherwise 1.
 
-*Forward* (hyperfan-in): ``Var(y)`` shall equal ``c E[x^2]``, with unit ``E[x^2]``, shared equally by the ``s`` generated
-tensors that are summed: ``Var(W) = c / (s fi)`` and ``Var(b) = c / s`` (``s`` is 2 for a layer with a generated
-bias, 1 without, up to 4 in a recurrent cell).
+*Forward* (hyperfan-in): ``Var(y)`` shall equal ``c E[x^2]``, with unit ``E[x^2]``, shared equally by the ``s``
+generated tensors that are summed: ``Var(W) = c / (s fi)`` and ``Var(b) = c / s`` (``s`` is 2 for a layer with a
+generated bias, 1 without, up to 4 in a recurrent cell).
 
 *Backward* (hyperfan-out): ``Var(W) = c / fo`` keeps the gradient's variance, and the bias fills up what the forward
 variance then lacks: ``Var(b) = max(0, c (1 - fi / fo))``.
 
-The publication states both for the head, ``Var(H) = Var(W) / (hidden Var(z))``. Here features have unit root mean square
-when they reach a head, so the division by ``hidden`` is all that is left, and the head does it.
+The publication states both for the head, ``Var(H) = Var(W) / (hidden Var(z))``. Here features have unit root mean
+square when they reach a head, so the division by ``hidden`` is all that is left, and the head does it.
 """
 
 from hyperdnn.init._matched import Moments

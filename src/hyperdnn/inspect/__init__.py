@@ -1,6 +1,7 @@
 """Look, never change.
 
-`summary` says who generates what and how large it is; `check_init` measures how generated weights and the target's activations start.
+`summary` says who generates what and how large it is; `check_init` measures how generated weights and the target's
+activations start.
 """
 
 from hyperdnn.inspect._check_init import InitReport, LayerStart, check_init

@@ -78,8 +78,8 @@ def check_init(
 ) -> InitReport:
     """Measure generated weights and the target's activations, and compare them with plain networks.
 
-    Activations are taken where a layer with generated weights puts them out, before any normalisation that follows. Warns
-    of a dead or exploding start.
+    Activations are taken where a layer with generated weights puts them out, before any normalisation that follows.
+    Warns of a dead or exploding start.
 
     Args:
         model: to look at; its mode and state are left as they are.

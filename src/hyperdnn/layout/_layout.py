@@ -50,7 +50,8 @@ class ParamLayout:
         """The layout of all parameters of a module, with the mean and deviation of their present values.
 
         Raises:
-            LayoutError: if the module has no parameter, an uninitialised (lazy) one, or one with a value that is not finite.
+            LayoutError: if the module has no parameter, an uninitialised (lazy) one, or one with a value that is not
+                finite.
         """
         first: dict[int, str] = {}
         aliases: dict[str, list[str]] = {}
@@ -138,7 +139,7 @@ class ParamLayout:
         if flat.ndim == 0 or flat.shape[-1] != self.numel + unused:
             raise LayoutError(f"expected (*contexts, {self.numel + unused}) numbers to split, got {tuple(flat.shape)}.")
         contexts = flat.shape[:-1]
-        pieces = flat.split([*self.sizes, unused] if unused else list(self.sizes), dim=-1)
+        pieces = torch.split(flat, [*self.sizes, unused] if unused else list(self.sizes), dim=-1)
         return {
             spec.name: piece.reshape(contexts + spec.shape) for spec, piece in zip(self.specs, pieces, strict=False)
         }
@@ -185,7 +186,8 @@ class ParamLayout:
             if mine.shape != theirs.shape:
                 return f"'{mine.name}' is {mine.shape}, the other's is {theirs.shape}"
             if mine.aliases != theirs.aliases:
-                return f"'{mine.name}' is tied to {mine.aliases or 'nothing'}, the other's to {theirs.aliases or 'nothing'}"
+                ties = (mine.aliases or "nothing", theirs.aliases or "nothing")
+                return f"'{mine.name}' is tied to {ties[0]}, the other's to {ties[1]}"
         if len(self) > len(other):
             return f"'{self.specs[len(other)].name}' is not in the other"
         if len(self) < len(other):

@@ -51,5 +51,6 @@ def _nothing(selector: Selector, specs: tuple[ParamSpec, ...]) -> str:
         return f"select='{selector}' matches no parameter.{nearest(selector, names)}"
     if isinstance(selector, type):
         layers = sorted({spec.layer[0].rpartition(".")[2] for spec in specs if spec.layer})
-        return f"select={selector.__name__} matches no parameter: none belongs to such a layer. Found: {', '.join(layers)}."
+        found = ", ".join(layers)
+        return f"select={selector.__name__} matches no parameter: none belongs to such a layer. Found: {found}."
     return f"select={selector!r} matches no parameter of {', '.join(repr(n) for n in names[:8])}."

@@ -23,8 +23,8 @@ __all__ = ["HyperDNN"]
 class HyperDNN(nn.Module):
     """A hypernet and its target: one module to train, save and ship.
 
-    Three verbs: `generate` makes weights, `call` runs the target with them, and calling the model does both. `paired` and `grouped` say
-    otherwise which sample meets which context (see `Target`).
+    Three verbs: `generate` makes weights, `call` runs the target with them, and calling the model does both. `paired`
+    and `grouped` say otherwise which sample meets which context (see `Target`).
 
     Args:
         target: runs the module.
@@ -105,7 +105,7 @@ class HyperDNN(nn.Module):
         init: _makers.Start = initial.matched,
         hidden: int = 64,
     ) -> "HyperDNN":
-        """A model whose context is noise, drawn by ``model.hypernet.encoder.sample(n)``. For the rest see `for_tasks`."""
+        """A model whose context is noise, drawn by ``model.hypernet.encoder.sample(n)``; the rest as `for_tasks`."""
         encoder = encoders.Noise(features)
         return cls(
             *_makers.make(net, encoder, select=select, combine=combine, buffers=buffers, init=init, hidden=hidden)
@@ -135,7 +135,8 @@ class HyperDNN(nn.Module):
 
         Args:
             args: the mixed batch ``(B, ...)``.
-            context: with an index the ``K`` contexts; without one the context of each sample, of which equal ones are found.
+            context: with an index the ``K`` contexts; without one the context of each sample, of which equal ones are
+                found.
             index: ``(B,)``, which of the contexts belongs to each sample.
             kwargs: more inputs ``(B, ...)``.
         """
@@ -155,7 +156,8 @@ class HyperDNN(nn.Module):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Trainable parameters by role, for an optimiser: ``encoder``, ``slots``, ``body``, ``head``, ``kept``.
 
-        Each group has its ``name``; roles without a parameter are left out, a parameter with two roles counts for the first.
+        Each group has its ``name``; roles without a parameter are left out, a parameter with two roles counts for the
+        first.
         """
         known = ("encoder", "slots", "body", "head")
         groups: dict[str, list[nn.Parameter]] = {role: [] for role in (*known, "hypernet", "kept")}
@@ -175,7 +177,8 @@ class HyperDNN(nn.Module):
         """Print what is trained, in the wording that users know from PEFT, and what is generated."""
         c = self.count()
         print(
-            f"trainable params: {c.trained:,} || all params: {c.total:,} || trainable%: {100 * c.trained / c.total:.4f} || "
+            f"trainable params: {c.trained:,} || all params: {c.total:,} || "
+            f"trainable%: {100 * c.trained / c.total:.4f} || "
             f"generated: {c.generated:,} || compression ratio: {c.compression_ratio:.2f}"
         )
 

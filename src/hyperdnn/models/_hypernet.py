@@ -15,7 +15,8 @@ __all__ = ["Hypernet"]
 class Hypernet(nn.Module):
     """Context -> encoder -> [slots] -> body -> head -> weights.
 
-    Any module with the right call will do for a part (see `protocols`); where parts declare their widths, they are compared here.
+    Any module with the right call will do for a part (see `protocols`); where parts declare their widths, they are
+    compared here.
 
     Args:
         encoder: context -> features ``(*contexts, d)``.

@@ -34,7 +34,8 @@ def load_parts(folder: Path, module: nn.Module, mine: dict[str, nn.Module]) -> t
         absent = [name for name in names if name not in ParamLayout.of(module)]
         if absent:
             raise LayoutError(
-                f"{folder} was saved for another target ({saved['class']}): '{absent[0]}' is not in {type(module).__name__}."
+                f"{folder} was saved for another target ({saved['class']}): "
+                f"'{absent[0]}' is not in {type(module).__name__}."
             )
         target = Target(module, names, combine=combine, buffers=saved["buffers"], train_base=saved["train_base"])
         difference = layout.difference(target.layout)

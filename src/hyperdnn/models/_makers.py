@@ -33,8 +33,8 @@ def make(
 ) -> tuple[Target, Hypernet]:
     """Target and hypernet with a two-layer body, and the head that the target's size asks for.
 
-    Small targets get a `FullHead`. Larger ones get a `ChunkedHead` with chunks so long that the hypernet has about half as many
-    parameters as it generates.
+    Small targets get a `FullHead`. Larger ones get a `ChunkedHead` with chunks so long that the hypernet has about
+    half as many parameters as it generates.
     """
     values = dict(module.named_parameters(remove_duplicate=False)) if init == "target" else None
     target = Target(module, select, combine=combine, buffers=buffers)

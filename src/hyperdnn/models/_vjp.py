@@ -13,8 +13,8 @@ __all__ = ["hypernet_vjp"]
 def hypernet_vjp(weights: Mapping[str, Tensor], vectors: Mapping[str, Tensor]) -> None:
     """Carry a vector for each generated weight back into the hypernet: one vector-Jacobian product.
 
-    What arrives is accumulated into ``.grad``. With ``vectors = generated - trained``, where a client has trained the generated
-    weights on, an optimiser step moves the hypernet towards generating the trained ones.
+    What arrives is accumulated into ``.grad``. With ``vectors = generated - trained``, where a client has trained the
+    generated weights on, an optimiser step moves the hypernet towards generating the trained ones.
 
     Args:
         weights: freshly generated, so that their graph still exists.

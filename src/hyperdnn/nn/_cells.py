@@ -42,13 +42,20 @@ def _rnn_relu(gates: Tensor, state: State, weight: Tensor, bias: Tensor | None) 
 STEPS: dict[str, Step] = {"LSTM": _lstm, "GRU": _gru, "RNN_TANH": _rnn_tanh, "RNN_RELU": _rnn_relu}
 """By torch's own mode names."""
 
+_KERNELS: dict[str, Callable[..., Tensor | State]] = {
+    "LSTM": torch.lstm_cell,
+    "GRU": torch.gru_cell,
+    "RNN_TANH": torch.rnn_tanh_cell,
+    "RNN_RELU": torch.rnn_relu_cell,
+}
+
 
 @final
 class RecurrentCell(nn.Module):
     """A torch ``LSTMCell``, ``GRUCell`` or ``RNNCell`` that also runs under ``torch.vmap``.
 
-    Takes over the cell's parameters under their names. One context: torch's kernel on the weights passed; many: plain tensor
-    operations, since the kernels have no batching rule.
+    Takes over the cell's parameters under their names. One context: torch's kernel on the weights passed; many: plain
+    tensor operations, since the kernels have no batching rule.
 
     Args:
         cell: the layer to take over; it keeps its settings for `restore`.
@@ -56,6 +63,11 @@ class RecurrentCell(nn.Module):
     Shape:
         as the cell's.
     """
+
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Tensor | None
+    bias_hh: Tensor | None
 
     def __init__(self, cell: nn.RNNCellBase) -> None:
         super().__init__()
@@ -89,17 +101,9 @@ class RecurrentCell(nn.Module):
         if is_mapped(input, *state, *weights):
             gates = F.linear(input, self.weight_ih, bias_ih)
             state = STEPS[self.mode](gates, state, self.weight_hh, bias_hh)
-        elif self.mode == "LSTM":
-            batched = [s.unsqueeze(0) if input.ndim == 1 else s for s in (input, *state)]
-            state = torch.lstm_cell(batched[0], batched[1:], *weights)
-            state = tuple(s.squeeze(0) if input.ndim == 1 else s for s in state)
         else:
-            kernel = {
-                "GRU": torch.gru_cell,
-                "RNN_TANH": torch.rnn_tanh_cell,
-                "RNN_RELU": torch.rnn_relu_cell,
-            }[self.mode]
-            batched = [s.unsqueeze(0) if input.ndim == 1 else s for s in (input, *state)]
-            new = kernel(*batched, *weights)
-            state = (new.squeeze(0) if input.ndim == 1 else new,)
+            row, *rows = [t.unsqueeze(0) if input.ndim == 1 else t for t in (input, *state)]
+            out = _KERNELS[self.mode](row, rows if self.mode == "LSTM" else rows[0], *weights)
+            state = out if isinstance(out, tuple) else (out,)
+            state = tuple(t.squeeze(0) if input.ndim == 1 else t for t in state)
         return state if self.mode == "LSTM" else state[0]

@@ -47,18 +47,24 @@ class _Standardise(torch.autograd.Function):
         info: Any, in_dims: tuple[int | None, None], x: Tensor, eps: float
     ) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[int | None, None, None]]:
         if in_dims[0] is None:
-            return _Standardise.apply(x, eps), (None, None, None)
+            return _standardise(x, eps), (None, None, None)
         folded = x.movedim(in_dims[0], 0).flatten(0, 1)
-        standard, mean, variance = _Standardise.apply(folded, eps)
-        return (standard.unflatten(0, (info.batch_size, -1)), mean, variance), (0, None, None)
+        standard, mean, variance = _standardise(folded, eps)
+        return (standard.reshape(info.batch_size, -1, *standard.shape[1:]), mean, variance), (0, None, None)
+
+
+def _standardise(x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    out: tuple[Tensor, Tensor, Tensor] = _Standardise.apply(x, eps)  # type: ignore[no-untyped-call]  # torch's own
+    return out
 
 
 @final
 class PooledBatchNorm(nn.Module):
     """A torch batch normalisation whose statistics are pooled over all samples *and* contexts (policy ``"shared"``).
 
-    Takes over parameters and running statistics under their names. In training, ``batched``, ``paired`` and ``grouped`` normalise
-    by the statistics of everything in the call, and update the running ones once, as if the module had seen one large batch.
+    Takes over parameters and running statistics under their names. In training, ``batched``, ``paired`` and
+    ``grouped`` normalise by the statistics of everything in the call, and update the running ones once, as if the
+    module had seen one large batch.
 
     Args:
         layer: the layer to take over; `restore` builds it again.
@@ -70,6 +76,8 @@ class PooledBatchNorm(nn.Module):
         BufferPolicyError: in training with a single value for a channel.
     """
 
+    weight: Tensor | None
+    bias: Tensor | None
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
@@ -99,9 +107,9 @@ class PooledBatchNorm(nn.Module):
             raise ValueError(f"expected (n, {self.num_features}, ...), got {tuple(input.shape)}.")
         if not self.training:
             return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        standard, mean, variance = _Standardise.apply(input, self.eps)
+        standard, mean, variance = _standardise(input, self.eps)
         self._update(mean, variance, standard)
-        if not self.affine:
+        if self.weight is None or self.bias is None:
             return standard
         return standard * _channels(self.weight, input) + _channels(self.bias, input)
 

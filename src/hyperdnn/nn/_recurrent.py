@@ -1,5 +1,6 @@
 """Recurrent layers that run with weights from outside, for one context and for many."""
 
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -13,17 +14,22 @@ from hyperdnn.nn._cells import STEPS, State
 
 __all__ = ["Recurrent"]
 
-_KERNELS = {"LSTM": kernels.lstm, "GRU": kernels.gru, "RNN_TANH": kernels.rnn_tanh, "RNN_RELU": kernels.rnn_relu}
+_KERNELS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
+    "LSTM": kernels.lstm,
+    "GRU": kernels.gru,
+    "RNN_TANH": kernels.rnn_tanh,
+    "RNN_RELU": kernels.rnn_relu,
+}
 
 
 @final
 class Recurrent(nn.Module):
     """A torch ``LSTM``, ``GRU`` or ``RNN`` whose weights may come from outside, also under ``torch.vmap``.
 
-    Torch's layers keep a list of their weights beside the parameters, which breaks once the parameters are generated, and
-    their fused kernels have no batching rule. This layer takes over parameters and names, calls torch's
-    kernel on whatever weights it is given for one context, and runs plain cells, all time steps' input products at once,
-    for many.
+    Torch's layers keep a list of their weights beside the parameters, which breaks once the parameters are generated,
+    and their fused kernels have no batching rule. This layer takes over parameters and names, calls torch's kernel on
+    whatever weights it is given for one context, and runs plain cells, all time steps' input products at once, for
+    many.
 
     Args:
         layer: the layer to take over; `restore` builds it again.

@@ -13,9 +13,9 @@ __all__ = ["TensorAffine"]
 class TensorAffine(nn.Module):
     """Turns unit-variance numbers into tensors with given moments: ``offset + gain * raw``, one pair for each tensor.
 
-    Heads whose output map is shared by slots cannot give each tensor its own variance in that map, so they do it here, after
-    the cut. The gain is trained: a tensor that must start exactly at its mean (a change, a norm's gain) has gain zero, and
-    training opens it.
+    Heads whose output map is shared by slots cannot give each tensor its own variance in that map, so they do it
+    here, after the cut. The gain is trained: a tensor that must start exactly at its mean (a change, a norm's gain)
+    has gain zero, and training opens it.
 
     Args:
         means: offset of each tensor, fixed.

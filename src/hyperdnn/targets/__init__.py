@@ -1,7 +1,7 @@
 """Run somebody's module with given weights.
 
-`Target` takes a module over and runs it for one context, many, one for each sample, or a mixed batch. A combine (`Replace`,
-`Residual`, `Scale`, `LowRank`) says how generated and base tensors make a parameter.
+`Target` takes a module over and runs it for one context, many, one for each sample, or a mixed batch. A combine
+(`Replace`, `Residual`, `Scale`, `LowRank`) says how generated and base tensors make a parameter.
 """
 
 from hyperdnn.targets._buffers import Policy

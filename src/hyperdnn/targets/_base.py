@@ -1,12 +1,15 @@
-"""The base weights that a change is added to."""
+"""The base weights that a change is added to, and the sum of both."""
 
+from collections.abc import Sequence
 from typing import final
 
 from torch import Tensor, nn
 
-from hyperdnn.layout import ParamLayout
+from hyperdnn.layout import ParamLayout, ParamSpec
+from hyperdnn.protocols import Combine
+from hyperdnn.typing import Weights
 
-__all__ = ["BaseWeights"]
+__all__ = ["BaseWeights", "assemble"]
 
 
 @final
@@ -32,3 +35,25 @@ class BaseWeights(nn.Module):
 
     def __getitem__(self, name: str) -> Tensor:
         return self.get_parameter(name)
+
+
+def assemble(
+    combine: Combine,
+    parts: Sequence[tuple[ParamSpec, Sequence[ParamSpec]]],
+    weights: Weights,
+    base: BaseWeights | None,
+) -> Weights:
+    """Combine generated tensors, with the base if there is one, and fill the result in under every alias.
+
+    Args:
+        combine: the rule.
+        parts: for each parameter what is generated for it.
+        weights: generated, ``(*contexts, *shape)``.
+        base: kept values, for a combine that needs them.
+    """
+    full: Weights = {}
+    for spec, generated in parts:
+        value = None if base is None else base[spec.name]
+        tensor = combine([weights[part.name] for part in generated], value, spec.shape)
+        full.update(dict.fromkeys(spec.names, tensor))
+    return full

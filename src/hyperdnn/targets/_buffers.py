@@ -1,7 +1,7 @@
 """Running statistics: whose they are, said once and explicitly.
 
-With generated weights the same normalisation layer serves many networks, and its running statistics can be meant in four
-ways. None of them is a safe default, so a target that has such statistics must be told.
+With generated weights the same normalisation layer serves many networks, and its running statistics can be meant in
+four ways. None of them is a safe default, so a target that has such statistics must be told.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,16 @@ from hyperdnn.errors import BufferPolicyError, ContextError, LayoutError, neares
 from hyperdnn.nn import PooledBatchNorm
 from hyperdnn.targets._swap import swap_batch_norm
 
-__all__ = ["Policy", "apply_policy", "check_ids", "freeze_statistics", "initial_buffers", "statistics"]
+__all__ = [
+    "Policy",
+    "apply_policy",
+    "check_ids",
+    "check_rows",
+    "enforce_policy",
+    "initial_buffers",
+    "put_rows",
+    "statistics",
+]
 
 Policy: TypeAlias = Literal["frozen", "batch", "shared", "per_context"]
 """``frozen``: use, never update. ``batch``: none, always the batch's own. ``shared``: one set, pooled over samples and
@@ -44,8 +53,8 @@ def apply_policy(module: nn.Module, policy: str | None) -> nn.Module:
         some = ", ".join(f"'{name}'" for name in list(layers)[:4]) + (", ..." if len(layers) > 4 else "")
         raise BufferPolicyError(
             f"target has {type(next(iter(layers.values()))).__name__} with running statistics ({some}). "
-            'Say which: buffers="frozen" (use, never update), "batch" (no running statistics), "shared" (one set for all '
-            'contexts) or "per_context" (one set for each).'
+            'Say which: buffers="frozen" (use, never update), "batch" (no running statistics), '
+            '"shared" (one set for all contexts) or "per_context" (one set for each).'
         )
     if policy == "batch":
         for layer in layers.values():
@@ -61,11 +70,18 @@ def apply_policy(module: nn.Module, policy: str | None) -> nn.Module:
     return module
 
 
-def freeze_statistics(module: nn.Module) -> None:
-    """Keep normalisation layers in evaluation mode, whatever ``train()`` said since the last call."""
-    for layer in statistics(module).values():
-        if layer.training:
-            layer.eval()
+def enforce_policy(module: nn.Module, policy: str | None, *, own_buffers: bool) -> None:
+    """Before each call: keep frozen layers in evaluation mode, whatever ``train()`` said since the last one.
+
+    Raises:
+        BufferPolicyError: under ``"per_context"``, if the call does not pass the statistics.
+    """
+    if policy == "frozen":
+        for layer in statistics(module).values():
+            if layer.training:
+                layer.eval()
+    if policy == "per_context" and not own_buffers and statistics(module):
+        raise BufferPolicyError('buffers="per_context": call with_buffers(weights, x, buffers, ids).')
 
 
 def initial_buffers(module: nn.Module, contexts: int) -> dict[str, Tensor]:
@@ -77,13 +93,18 @@ def initial_buffers(module: nn.Module, contexts: int) -> dict[str, Tensor]:
     }
 
 
-def check_ids(buffers: Mapping[str, Tensor], expected: Mapping[str, Tensor], ids: Tensor, contexts: torch.Size) -> None:
+def check_ids(
+    policy: str | None, buffers: Mapping[str, Tensor], expected: Mapping[str, Tensor], ids: Tensor, contexts: torch.Size
+) -> None:
     """Verify statistics and ids of a ``with_buffers`` call.
 
     Raises:
+        BufferPolicyError: under another policy than ``"per_context"``.
         LayoutError: if a statistic is missing, unknown or of the wrong shape.
         ContextError: if the ids do not fit the contexts, are beyond the sets, or name one set twice.
     """
+    if policy != "per_context":
+        raise BufferPolicyError(f'with_buffers belongs to buffers="per_context", here it is {policy!r}.')
     for name in [*expected, *buffers]:
         if name not in buffers or name not in expected:
             raise LayoutError(
@@ -91,7 +112,8 @@ def check_ids(buffers: Mapping[str, Tensor], expected: Mapping[str, Tensor], ids
             )
         if buffers[name].shape[1:] != expected[name].shape[1:]:
             raise LayoutError(
-                f"running statistics '{name}': expected (contexts, *{tuple(expected[name].shape[1:])}), got {tuple(buffers[name].shape)}."
+                f"running statistics '{name}': expected (sets, *{tuple(expected[name].shape[1:])}), "
+                f"got {tuple(buffers[name].shape)}."
             )
     if ids.shape != contexts:
         raise ContextError(f"ids: expected one for each context, {tuple(contexts)}, got {tuple(ids.shape)}.")
@@ -104,6 +126,26 @@ def check_ids(buffers: Mapping[str, Tensor], expected: Mapping[str, Tensor], ids
         raise ContextError(
             "an id comes twice in one call: its running statistics would have two values. Join its data."
         )
+
+
+def check_rows(rows: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Verify the running statistics of one context, for a network that is baked.
+
+    Raises:
+        BufferPolicyError: if some are missing, or not wanted.
+    """
+    if rows.keys() != expected.keys():
+        raise BufferPolicyError(
+            f"expected running statistics for {sorted(expected) or 'nothing'} (they belong to "
+            f'buffers="per_context"), got {sorted(rows) or "none"}.'
+        )
+    return rows
+
+
+def put_rows(buffers: Mapping[str, Tensor], rows: Mapping[str, Tensor], ids: Tensor) -> dict[str, Tensor]:
+    """All sets again, those of ``ids`` replaced."""
+    where = ids.reshape(-1)
+    return {n: b.index_copy(0, where, rows[n].reshape(-1, *b.shape[1:])) for n, b in buffers.items()}
 
 
 def _forget(layer: nn.Module) -> None:

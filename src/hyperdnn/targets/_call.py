@@ -155,6 +155,7 @@ def _explained() -> Iterator[None]:
             ) from error
         if "vmap: inplace arithmetic" in text:
             raise BatchingError(
-                f"the target writes values that differ between contexts into a tensor that they share (a buffer?). {remedy}"
+                "the target writes values that differ between contexts into a tensor that they share (a buffer?). "
+                f"{remedy}"
             ) from error
         raise

@@ -64,8 +64,8 @@ class Scale:
 class LowRank:
     """Base + left right^T: generates two thin factors for each matrix, and a plain change for each vector.
 
-    A tensor of more than two dimensions counts as the matrix ``(shape[0], rest)``. The product is built for every call; for factors that are
-    applied and never multiplied out, attach LoRA modules instead.
+    A tensor of more than two dimensions counts as the matrix ``(shape[0], rest)``. The product is built for every
+    call; for factors that are applied and never multiplied out, attach LoRA modules instead.
 
     Args:
         rank: columns of each factor.

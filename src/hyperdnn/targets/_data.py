@@ -10,7 +10,12 @@ from hyperdnn._torch import tree_leaves, tree_map
 from hyperdnn.errors import BatchingError, ContextError
 from hyperdnn.targets._call import Inputs
 
-__all__ = ["add_batch_of_one", "check_data", "data_dims_for", "remove_batch_of_one"]
+__all__ = ["BATCHED_ADVICE", "PAIRED_ADVICE", "add_batch_of_one", "check_data", "data_dims_for", "remove_batch_of_one"]
+
+BATCHED_ADVICE = (
+    "use paired with one context for each sample, grouped with an index, or data_dims=None to share one batch."
+)
+PAIRED_ADVICE = "paired takes one context for each sample; use grouped with an index, or batched."
 
 
 def data_dims_for(data_dims: int | Sequence[int | None] | None, contexts: torch.Size) -> tuple[int | None, ...]:
@@ -64,7 +69,7 @@ def remove_batch_of_one(output: Any, contexts: torch.Size) -> Any:
             return leaf
         if leaf.ndim <= where or leaf.shape[where] != 1:
             raise BatchingError(
-                f"paired: for a batch of one the module returned {tuple(leaf.shape[where:])}, which is not a batch of one. "
+                f"paired: for a batch of one the module returned {tuple(leaf.shape[where:])}, not a batch of one. "
                 "The module must have its batch in front (batch_first=True); or use batched."
             )
         return leaf.squeeze(where)

@@ -14,7 +14,9 @@ from hyperdnn.typing import Weights
 __all__ = ["call_grouped"]
 
 
-def call_grouped(batched: Callable[[Weights, Inputs], Any], weights: Weights, inputs: Inputs, index: Tensor) -> Any:
+def call_grouped(
+    batched: Callable[[Weights, Inputs], Any], weights: Weights, inputs: Inputs, index: Tensor | None
+) -> Any:
     """Sort a mixed batch by context, run equally large groups together, and restore the order.
 
     The module sees each group as one batch, as in a loop over contexts: groups are never padded, since that would
@@ -31,6 +33,8 @@ def call_grouped(batched: Callable[[Weights, Inputs], Any], weights: Weights, in
         BatchingError: if the module returns something without its batch in front.
     """
     contexts = next(iter(weights.values())).shape[0]
+    if not isinstance(index, Tensor):
+        raise ContextError("grouped needs index=, one integer for each sample.")
     _check(inputs, index, contexts)
     if len(index) == 0:
         return _of_nothing(batched, weights, inputs)

@@ -56,7 +56,7 @@ def restore(module: nn.Module) -> nn.Module:
 
 
 def _replace(module: nn.Module, make: Callable[[nn.Module], nn.Module]) -> nn.Module:
-    """Apply ``make`` to every submodule, the root included; one that occurs twice is replaced by one and the same layer."""
+    """Apply ``make`` to every submodule, the root included; one that occurs twice stays one layer."""
     made: dict[int, nn.Module] = {}
 
     def visit(node: nn.Module) -> nn.Module:

@@ -1,17 +1,26 @@
 """Somebody's module, run with weights from outside."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from hyperdnn.errors import BatchingError, BufferPolicyError, ContextError
+from hyperdnn.errors import BatchingError, ContextError
 from hyperdnn.layout import ParamLayout, Selector
 from hyperdnn.protocols import Combine
 from hyperdnn.targets._bake import bake
-from hyperdnn.targets._base import BaseWeights
-from hyperdnn.targets._buffers import Policy, apply_policy, check_ids, freeze_statistics, initial_buffers
+from hyperdnn.targets._base import BaseWeights, assemble
+from hyperdnn.targets._buffers import (
+    Policy,
+    apply_policy,
+    check_ids,
+    check_rows,
+    enforce_policy,
+    initial_buffers,
+    put_rows,
+)
 from hyperdnn.targets._call import (
     Inputs,
     Mode,
@@ -23,7 +32,14 @@ from hyperdnn.targets._call import (
     call_once,
 )
 from hyperdnn.targets._combine import Replace
-from hyperdnn.targets._data import add_batch_of_one, check_data, data_dims_for, remove_batch_of_one
+from hyperdnn.targets._data import (
+    BATCHED_ADVICE,
+    PAIRED_ADVICE,
+    add_batch_of_one,
+    check_data,
+    data_dims_for,
+    remove_batch_of_one,
+)
 from hyperdnn.targets._grouped import call_grouped
 from hyperdnn.targets._places import check_untouched, take_away
 from hyperdnn.targets._swap import swap_recurrent
@@ -31,19 +47,15 @@ from hyperdnn.typing import Weights
 
 __all__ = ["Target"]
 
-_BATCHED_ADVICE = (
-    "use paired with one context for each sample, grouped with an index, or data_dims=None to share one batch."
-)
-_PAIRED_ADVICE = "paired takes one context for each sample; use grouped with an index, or batched."
-
 
 @final
 class Target(nn.Module):
     """Takes over a module and runs it with generated weights.
 
-    The generated parameters leave the module: ``parameters()`` and ``state_dict()`` hold only what is really trained. The others
-    stay, trained or frozen as they were. Which sample meets which context is said by the verb: ``target(weights, x)`` for one
-    context, `batched`, `paired` and `grouped` for many. All four agree with a plain loop over contexts.
+    The generated parameters leave the module: ``parameters()`` and ``state_dict()`` hold only what is really trained.
+    The others stay, trained or frozen as they were. Which sample meets which context is said by the verb:
+    ``target(weights, x)`` for one context, `batched`, `paired` and `grouped` for many. All four agree with a plain
+    loop over contexts.
 
     Args:
         module: any module. It belongs to the target from now on.
@@ -96,8 +108,7 @@ class Target(nn.Module):
             raise BatchingError(
                 f"weights are of {tuple(contexts)} contexts: use batched, paired or grouped, or index one of them."
             )
-        with attention_without_fast_path(needed=self._attention):
-            return call_once(self.module, effective, (args, kwargs))
+        return self._once(effective, (args, kwargs))
 
     def batched(
         self,
@@ -113,8 +124,8 @@ class Target(nn.Module):
         Args:
             weights: ``(*contexts, *shape)``.
             args: tensors ``(*contexts, n, ...)``, or trees of them.
-            data_dims: 0 if the data has the context dimension, None if all contexts share the data; one entry for each context dimension
-                where they differ.
+            data_dims: 0 if the data has the context dimension, None if all contexts share the data; one entry for
+                each context dimension where they differ.
             randomness: dropout ``"different"`` or the ``"same"`` in every context.
             mode: ``"loop"`` runs one context after the other, for operators that cannot be mapped.
             kwargs: as ``args``.
@@ -127,8 +138,8 @@ class Target(nn.Module):
             BatchingError: if the weights have no context dimension, or an operator cannot be mapped.
         """
         contexts, effective = self._prepare(weights)
-        dims = self._many(contexts, data_dims, (args, kwargs), _BATCHED_ADVICE)
-        return self._call(effective, (args, kwargs), dims, contexts, randomness=randomness, mode=mode)
+        dims = self._many(contexts, data_dims, (args, kwargs), BATCHED_ADVICE)
+        return self._call(effective, (args, kwargs), dims, randomness=randomness, mode=mode)
 
     def paired(
         self,
@@ -158,9 +169,9 @@ class Target(nn.Module):
             BufferPolicyError: under ``buffers="batch"``, if that leaves one value for a channel.
         """
         contexts, effective = self._prepare(weights)
-        dims = self._many(contexts, data_dims, (args, kwargs), _PAIRED_ADVICE)
+        dims = self._many(contexts, data_dims, (args, kwargs), PAIRED_ADVICE)
         inputs = add_batch_of_one((args, kwargs), dims)
-        output = self._call(effective, inputs, dims, contexts, randomness=randomness, mode=mode)
+        output = self._call(effective, inputs, dims, randomness=randomness, mode=mode)
         return remove_batch_of_one(output, contexts)
 
     def grouped(
@@ -190,18 +201,12 @@ class Target(nn.Module):
             BatchingError: as for `paired`.
         """
         if index is None:
-            *args, index = args  # type: ignore[assignment]  # target.grouped(weights, x, index)
-        if not isinstance(index, Tensor):
-            raise BatchingError("grouped needs index=, one integer for each sample.")
+            *args, index = args or [None]  # type: ignore[assignment]  # target.grouped(weights, x, index)
         contexts, effective = self._prepare(weights)
         if len(contexts) != 1:
             raise BatchingError(f"grouped takes weights with one context dimension, got {tuple(contexts)}.")
-
-        def batched(weights: Weights, inputs: Inputs) -> Any:
-            some = next(iter(weights.values())).shape[:1]
-            return self._call(weights, inputs, (0,), some, randomness=randomness, mode=mode)
-
-        return call_grouped(batched, effective, (tuple(args), kwargs), index)
+        run = partial(self._call, dims=(0,), randomness=randomness, mode=mode)
+        return call_grouped(run, effective, (tuple(args), kwargs), index)
 
     def with_buffers(
         self, weights: Weights, x: Any, buffers: Mapping[str, Tensor], ids: Tensor, **kwargs: Any
@@ -222,22 +227,15 @@ class Target(nn.Module):
             BufferPolicyError: under another policy.
             ContextError: if the ids do not fit.
         """
-        if self.buffers_policy != "per_context":
-            raise BufferPolicyError(
-                f'with_buffers belongs to buffers="per_context", here it is {self.buffers_policy!r}.'
-            )
         contexts, effective = self._prepare(weights, own_buffers=True)
-        check_ids(buffers, self.initial_buffers(1), ids, contexts)
+        check_ids(self.buffers_policy, buffers, self.initial_buffers(1), ids, contexts)
         rows = {name: buffer[ids] for name, buffer in buffers.items()}  # copies: the module updates them in place
         if contexts:
-            inputs: Inputs = ((x,), kwargs)
-            dims = self._many(contexts, 0, inputs, _BATCHED_ADVICE)
-            output = self._call({**effective, **rows}, inputs, dims, contexts)
+            dims = self._many(contexts, 0, ((x,), kwargs), BATCHED_ADVICE)
+            output = self._call({**effective, **rows}, ((x,), kwargs), dims)
         else:
-            with attention_without_fast_path(needed=self._attention):
-                output = call_once(self.module, {**effective, **rows}, ((x,), kwargs))
-        where = ids.reshape(-1)
-        return output, {n: b.index_copy(0, where, rows[n].reshape(-1, *b.shape[1:])) for n, b in buffers.items()}
+            output = self._once({**effective, **rows}, ((x,), kwargs))
+        return output, put_rows(buffers, rows, ids)
 
     def bake(self, weights: Weights, *, buffers: Mapping[str, Tensor] | None = None) -> nn.Module:
         """One context's network as a plain module of the class that was taken over.
@@ -256,40 +254,23 @@ class Target(nn.Module):
         if contexts:
             raise ContextError(f"bake makes one network, got weights of {tuple(contexts)} contexts: index one of them.")
         own = self.initial_buffers(1) if self.buffers_policy == "per_context" else {}
-        if own.keys() != (buffers or {}).keys():
-            raise BufferPolicyError(
-                f"bake: expected running statistics for {sorted(own) or 'nothing'}, got {sorted(buffers or {}) or 'none'} "
-                f"(the policy is {self.buffers_policy!r})."
-            )
-        return bake(self.module, self.replaced, effective, buffers or {})
+        return bake(self.module, self.replaced, effective, check_rows(buffers or {}, own))
 
     def initial_buffers(self, contexts: int) -> dict[str, Tensor]:
         """Running statistics for ``contexts`` contexts, as the module came with: name -> ``(contexts, *shape)``."""
         return initial_buffers(self.module, contexts)
 
     def effective(self, weights: Weights) -> Weights:
-        """The module's parameters that generated weights make: combined with the base, under every alias.
-
-        Raises:
-            LayoutError: if the weights do not fit the layout.
-        """
+        """The module's parameters that generated weights make: combined with the base, under every alias."""
         self.layout.check(weights)
-        full: Weights = {}
-        for spec, parts in self._parts:
-            base = None if self.base is None else self.base[spec.name]
-            tensor = self.combine([weights[part.name] for part in parts], base, spec.shape)
-            full.update(dict.fromkeys(spec.names, tensor))
-        return full
+        return assemble(self.combine, self._parts, weights, self.base)
 
     def _prepare(self, weights: Weights, *, own_buffers: bool = False) -> tuple[torch.Size, Weights]:
         contexts = self.layout.check(weights)
-        if self.buffers_policy == "frozen":
-            freeze_statistics(self.module)
-        if self.buffers_policy == "per_context" and not own_buffers and self.initial_buffers(0):
-            raise BufferPolicyError('buffers="per_context": call with_buffers(weights, x, buffers, ids).')
+        enforce_policy(self.module, self.buffers_policy, own_buffers=own_buffers)
         if not torch.compiler.is_compiling():
             check_untouched(self.module, self.replaced)
-        return contexts, self.effective(weights)
+        return contexts, assemble(self.combine, self._parts, weights, self.base)
 
     def _many(
         self, contexts: torch.Size, data_dims: int | Sequence[int | None] | None, inputs: Inputs, advice: str
@@ -300,16 +281,20 @@ class Target(nn.Module):
         check_data(inputs, dims, contexts, advice)
         return dims
 
+    def _once(self, weights: Weights, inputs: Inputs) -> Any:
+        with attention_without_fast_path(needed=self._attention):
+            return call_once(self.module, weights, inputs)
+
     def _call(
         self,
         weights: Weights,
         inputs: Inputs,
         dims: tuple[int | None, ...],
-        contexts: torch.Size,
         *,
         randomness: Randomness = "different",
         mode: Mode = "vmap",
     ) -> Any:
+        contexts = next(iter(weights.values())).shape[: len(dims)]
         with attention_without_fast_path(needed=self._attention):
             if contexts.numel() == 0:
                 return call_empty(self.module, weights, inputs, dims, contexts)
