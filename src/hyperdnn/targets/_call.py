@@ -1,7 +1,7 @@
 """Run a module with weights: once, mapped over contexts, or in a loop."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from hyperdnn.errors import BatchingError, BufferPolicyError
 from hyperdnn.typing import Weights
 
 __all__ = [
+    "Dims",
     "Inputs",
     "Mode",
     "Randomness",
@@ -27,6 +28,9 @@ __all__ = [
 
 Inputs: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and keyword arguments of the module."""
+
+Dims: TypeAlias = tuple[int | None, ...]
+"""For each context dimension 0, or None if the inputs do not have it."""
 
 Mode: TypeAlias = Literal["vmap", "loop"]
 Randomness: TypeAlias = Literal["different", "same", "error"]
@@ -48,9 +52,7 @@ def call_once(module: nn.Module, weights: Weights, inputs: Inputs) -> Any:
         raise
 
 
-def call_mapped(
-    module: nn.Module, weights: Weights, inputs: Inputs, dims: Sequence[int | None], randomness: Randomness
-) -> Any:
+def call_mapped(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, randomness: Randomness) -> Any:
     """Map the module over the context dimensions of the weights, outermost first.
 
     Args:
@@ -82,9 +84,7 @@ def call_mapped(
     return tree_unflatten([next(tensors) if other is None else other for other in others], spec)
 
 
-def call_loop(
-    module: nn.Module, weights: Weights, inputs: Inputs, dims: Sequence[int | None], contexts: torch.Size
-) -> Any:
+def call_loop(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, contexts: torch.Size) -> Any:
     """The same as `call_mapped`, one context after the other."""
     outputs = []
     for where in torch.cartesian_prod(*map(torch.arange, contexts)).reshape(-1, len(contexts)).tolist():
@@ -98,9 +98,7 @@ def call_loop(
     return tree_map(stack, *outputs)
 
 
-def call_empty(
-    module: nn.Module, weights: Weights, inputs: Inputs, dims: Sequence[int | None], contexts: torch.Size
-) -> Any:
+def call_empty(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, contexts: torch.Size) -> Any:
     """The output for no context at all: empty, of the right shape and type, and connected, so that gradients are zero.
 
     Only running the module tells the shape, so it runs once, on zeros and with copies of its buffers.

@@ -1,16 +1,27 @@
 """Which sample meets which context: the checks, and the reshaping that two of the verbs need."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from hyperdnn._torch import tree_leaves, tree_map
 from hyperdnn.errors import BatchingError, ContextError
-from hyperdnn.targets._call import Inputs
+from hyperdnn.targets._call import Dims, Inputs
 
-__all__ = ["BATCHED_ADVICE", "PAIRED_ADVICE", "add_batch_of_one", "check_data", "data_dims_for", "remove_batch_of_one"]
+__all__ = [
+    "BATCHED_ADVICE",
+    "PAIRED_ADVICE",
+    "DataDims",
+    "add_batch_of_one",
+    "check_data",
+    "data_dims_for",
+    "remove_batch_of_one",
+]
+
+DataDims: TypeAlias = int | Sequence[int | None] | None
+"""0 where the data has a context dimension in front, None where all contexts share it; one entry for each dimension."""
 
 BATCHED_ADVICE = (
     "use paired with one context for each sample, grouped with an index, or data_dims=None to share one batch."
@@ -18,7 +29,7 @@ BATCHED_ADVICE = (
 PAIRED_ADVICE = "paired takes one context for each sample; use grouped with an index, or batched."
 
 
-def data_dims_for(data_dims: int | Sequence[int | None] | None, contexts: torch.Size) -> tuple[int | None, ...]:
+def data_dims_for(data_dims: DataDims, contexts: torch.Size) -> Dims:
     """One entry for each context dimension: 0, or None where the data does not have it.
 
     Raises:
@@ -36,7 +47,7 @@ def data_dims_for(data_dims: int | Sequence[int | None] | None, contexts: torch.
     return dims
 
 
-def check_data(inputs: Inputs, dims: Sequence[int | None], contexts: torch.Size, advice: str) -> None:
+def check_data(inputs: Inputs, dims: Dims, contexts: torch.Size, advice: str) -> None:
     """Verify that all data begins with the context dimensions it should have.
 
     Raises:
@@ -49,7 +60,7 @@ def check_data(inputs: Inputs, dims: Sequence[int | None], contexts: torch.Size,
             raise ContextError(f"context has {rows} rows but x has {_shown(leaf, len(expected))}; {advice}")
 
 
-def add_batch_of_one(inputs: Inputs, dims: Sequence[int | None]) -> Inputs:
+def add_batch_of_one(inputs: Inputs, dims: Dims) -> Inputs:
     """Show the module a batch of one: a new dimension behind the context dimensions of the data."""
     where = sum(dim is not None for dim in dims)
     out: Inputs = tree_map(lambda leaf: leaf.unsqueeze(where) if isinstance(leaf, Tensor) else leaf, inputs)

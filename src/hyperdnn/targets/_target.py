@@ -22,6 +22,7 @@ from hyperdnn.targets._buffers import (
     put_rows,
 )
 from hyperdnn.targets._call import (
+    Dims,
     Inputs,
     Mode,
     Randomness,
@@ -35,6 +36,7 @@ from hyperdnn.targets._combine import Replace
 from hyperdnn.targets._data import (
     BATCHED_ADVICE,
     PAIRED_ADVICE,
+    DataDims,
     add_batch_of_one,
     check_data,
     data_dims_for,
@@ -105,16 +107,14 @@ class Target(nn.Module):
         """
         contexts, effective = self._prepare(weights)
         if contexts:
-            raise BatchingError(
-                f"weights are of {tuple(contexts)} contexts: use batched, paired or grouped, or index one of them."
-            )
+            raise BatchingError(f"weights are of {tuple(contexts)} contexts: use batched, paired or grouped.")
         return self._once(effective, (args, kwargs))
 
     def batched(
         self,
         weights: Weights,
         *args: Any,
-        data_dims: int | Sequence[int | None] | None = 0,
+        data_dims: DataDims = 0,
         randomness: Randomness = "different",
         mode: Mode = "vmap",
         **kwargs: Any,
@@ -145,7 +145,7 @@ class Target(nn.Module):
         self,
         weights: Weights,
         *args: Any,
-        data_dims: int | Sequence[int | None] | None = 0,
+        data_dims: DataDims = 0,
         randomness: Randomness = "different",
         mode: Mode = "vmap",
         **kwargs: Any,
@@ -211,7 +211,7 @@ class Target(nn.Module):
     def with_buffers(
         self, weights: Weights, x: Any, buffers: Mapping[str, Tensor], ids: Tensor, **kwargs: Any
     ) -> tuple[Any, dict[str, Tensor]]:
-        """Run with running statistics of each context's own (``buffers="per_context"``).
+        """Run with each context's own running statistics (``buffers="per_context"``).
 
         Args:
             weights: ``(*shape)`` or ``(B, *shape)``.
@@ -221,7 +221,7 @@ class Target(nn.Module):
             kwargs: more inputs.
 
         Returns:
-            The output, and the statistics with the sets of these contexts updated (in training).
+            The output, and the statistics with these contexts' sets updated.
 
         Raises:
             BufferPolicyError: under another policy.
@@ -272,9 +272,7 @@ class Target(nn.Module):
             check_untouched(self.module, self.replaced)
         return contexts, assemble(self.combine, self._parts, weights, self.base)
 
-    def _many(
-        self, contexts: torch.Size, data_dims: int | Sequence[int | None] | None, inputs: Inputs, advice: str
-    ) -> tuple[int | None, ...]:
+    def _many(self, contexts: torch.Size, data_dims: DataDims, inputs: Inputs, advice: str) -> Dims:
         if not contexts:
             raise BatchingError("weights are of a single context: call target(weights, x).")
         dims = data_dims_for(data_dims, contexts)
@@ -286,13 +284,7 @@ class Target(nn.Module):
             return call_once(self.module, weights, inputs)
 
     def _call(
-        self,
-        weights: Weights,
-        inputs: Inputs,
-        dims: tuple[int | None, ...],
-        *,
-        randomness: Randomness = "different",
-        mode: Mode = "vmap",
+        self, weights: Weights, inputs: Inputs, dims: Dims, *, randomness: Randomness = "different", mode: Mode = "vmap"
     ) -> Any:
         contexts = next(iter(weights.values())).shape[: len(dims)]
         with attention_without_fast_path(needed=self._attention):

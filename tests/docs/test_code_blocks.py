@@ -1,0 +1,45 @@
+"""Every Python block of the pages runs, in the order in which a reader meets it; every command shown exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from hyperdnn.cli import main
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page: Path) -> None:
+    namespace: dict[str, object] = {}
+    for block in _blocks(page, "python"):
+        exec(compile(block, page.name, "exec"), namespace)
+
+
+def test_the_readme_shows_code() -> None:
+    assert len(_blocks(PAGES[0], "python")) >= 2
+
+
+COMMANDS = sorted(
+    {
+        line.partition("#")[0].strip()
+        for page in PAGES
+        for block in _blocks(page, "console")
+        for line in block.splitlines()
+        if re.match(r"\$ (\.venv/bin/)?hyperdnn ", line)
+    }
+)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_exist(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = shlex.split(line)[2]
+    assert main([command, "--help"]) == 0
+    assert f"hyperdnn {command}" in capsys.readouterr().out
