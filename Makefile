@@ -1,0 +1,39 @@
+# Two commands matter: `make demo` (see it work) and `make test` (prove it). Everything happens in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check format reproduce clean
+
+demo: $(STAMP)
+	$(BIN)/hyperdnn demo
+
+# One thread for each worker: more would only compete for the same cores.
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow and not gpu" --jaxtyping-packages=hyperdnn,beartype.beartype
+
+check: $(STAMP)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# Measures every published claim again: hours.
+reproduce: $(STAMP)
+	$(BIN)/hyperdnn reproduce --all
+	$(BIN)/pytest -m slow
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The constraint keeps pip from fetching another build of torch.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
+	touch $@

@@ -1,0 +1,74 @@
+"""Reads the command line, calls the command, turns errors into one message and an exit code."""
+
+import argparse
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+
+from hyperdnn._version import __version__
+from hyperdnn.cli import _doctor, _recipes, _reproduce, _runs
+from hyperdnn.cli._usage import UsageError
+from hyperdnn.errors import HyperDNNError, nearest
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        0 for success, 1 for failure, 2 for wrong usage, 130 for an interruption.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except SystemExit as stop:  # argparse has printed its help or its complaint
+        return stop.code if isinstance(stop.code, int) else 0
+    except KeyboardInterrupt:
+        print("hyperdnn: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; the flush at exit must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (HyperDNNError, OSError) as error:
+        print(f"hyperdnn: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    parser, commands = _parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    if not arguments[0].startswith("-") and arguments[0] not in commands:
+        raise UsageError(f"no command '{arguments[0]}'.{nearest(arguments[0], commands)}")
+    options, rest = parser.parse_known_args(arguments)
+    if arguments[0].startswith("-"):
+        raise UsageError(f"'{arguments[0]}' stands before the command. Options follow it: hyperdnn COMMAND --option")
+    known = re.findall(r"^  (?:-\w, )?(--[\w-]+)", commands[options.group].format_help(), re.MULTILINE)
+    if rest and not options.takes_settings:
+        raise UsageError(f"{options.group}: unexpected '{rest[0]}'.{nearest(rest[0], known)}")
+    options.rest, options.known = rest, known
+    options.line = shlex.join(["hyperdnn", *arguments])
+    code: int = options.command(options)
+    return code
+
+
+def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    parser = argparse.ArgumentParser(
+        prog="hyperdnn",
+        description="Hypernetworks for PyTorch: recipes of published systems.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"hyperdnn {__version__}")
+    parser.set_defaults(takes_settings=False)
+    commands = parser.add_subparsers(metavar="COMMAND", dest="group", required=True)
+    for group in (_runs, _recipes, _reproduce, _doctor):
+        group.add_commands(commands)
+    return parser, commands.choices

@@ -1,0 +1,51 @@
+"""Wrong usage, told apart from failure: exit code 2 instead of 1."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import final
+
+from hyperdnn.errors import ConfigError, HyperDNNError, nearest
+
+
+@final
+class UsageError(HyperDNNError):
+    """What was typed cannot be meant."""
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Inside, a `ConfigError` is about what the user typed or wrote into a file, so it is wrong usage."""
+    try:
+        yield
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
+
+
+def typed_settings(arguments: Sequence[str], *, settings: Collection[str], options: Collection[str]) -> dict[str, str]:
+    """Typed settings, ``--train.iterations 100`` or ``--train.iterations=100``, as names and texts.
+
+    Args:
+        arguments: what is left of the command line once the command's own options are taken out.
+        settings: the names that can be set.
+        options: the command's own options, for advice on a misspelt one.
+
+    Raises:
+        UsageError: a word without a name, an unknown name (with the nearest one), or a name without a value.
+    """
+    typed: dict[str, str] = {}
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
+        if not word.startswith("--"):
+            raise UsageError(f"unexpected '{word}'. A setting is typed as --name value.")
+        option, equals, text = word.partition("=")
+        name = option[2:].replace("-", "_")
+        if name not in settings:
+            known = [*(f"--{setting}" for setting in settings), *options]
+            raise UsageError(f"no setting '{option}'.{nearest(option, known)}")
+        if not equals:
+            if not words or words[0].startswith("--"):
+                raise UsageError(f"{option} has no value. A setting is typed as --name value.")
+            text = words.pop(0)
+        typed[name] = text
+    return typed

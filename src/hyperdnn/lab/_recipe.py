@@ -1,0 +1,132 @@
+"""What a recipe declares about itself: its parts, its publication, its claims."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, final
+
+from hyperdnn.errors import ConfigError, nearest
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The publication that a recipe follows."""
+
+    title: str
+    authors: str
+    venue: str
+    year: int
+    url: str = ""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One sentence of the publication, as a bound on a measured number.
+
+    The bound is set before the measurement. A claim that fails is reported as failed; it is not adjusted.
+
+    Args:
+        text: the claim in words.
+        config: the setting it is measured in, ``configs/<family>/<recipe>.<config>.yaml``; ``"default"`` is
+            ``configs/<family>/<recipe>.yaml``.
+        metric: ``"<variant>/<metric>"``; the mean over seeds is compared.
+        at_least: the lowest mean that still supports the claim.
+        at_most: the highest mean that still supports the claim.
+        published: the figure in the publication, in its own unit.
+        source: where that figure stands, such as ``"table 1"``.
+
+    Raises:
+        ConfigError: the metric names no variant, or no bound is given.
+    """
+
+    text: str
+    config: str
+    metric: str
+    at_least: int | float | None = None
+    at_most: int | float | None = None
+    published: int | float | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        variant, _, metric = self.metric.partition("/")
+        if not variant or not metric:
+            raise ConfigError(f"claim '{self.text}': expected metric \"<variant>/<metric>\", got '{self.metric}'.")
+        if self.at_least is None and self.at_most is None:
+            raise ConfigError(f"claim '{self.text}': nothing to compare with. Give at_least, at_most or both.")
+        for name in ("at_least", "at_most", "published"):  # counts are written as whole numbers
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else float(value))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """The recipe's system or one of its baselines: which settings differ, and which parts.
+
+    Args:
+        changes: dotted names of settings and their values, such as ``{"beta": 0.0}``.
+        build: makes the model; None takes the recipe's.
+        step: computes the losses; None takes the recipe's.
+        loop: trains; None takes the recipe's.
+    """
+
+    changes: Mapping[str, object] = field(default_factory=dict)
+    build: Callable[..., Any] | None = None
+    step: Callable[..., Any] | None = None
+    loop: Callable[..., Any] | None = None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One published system: its science here, everything else borrowed from the lab.
+
+    ``list`` and ``show`` read the summary, the reference and the claims without running the file, so these
+    are written as literals.
+
+    Args:
+        summary: one line for ``hyperdnn list``.
+        config: frozen keyword-only dataclass with a ``seed`` and the loop's settings as ``train``.
+        build: configuration -> model.
+        data: configuration -> data.
+        step: model, batch, state -> losses by name; ``"loss"`` is minimised, the others are logged.
+        evaluate: model, data -> metrics by name.
+        loop: the training loop, such as `lab.train.fit`.
+        reference: the publication.
+        claims: what the publication says, as bounds on measured numbers.
+        variants: the system itself first, then its baselines.
+        figures: results -> figures of the report page.
+
+    Raises:
+        ConfigError: the configuration is no frozen dataclass with a seed, or a claim names an unknown
+            variant.
+    """
+
+    summary: str
+    config: type
+    build: Callable[..., Any]
+    data: Callable[..., Any]
+    step: Callable[..., Any]
+    evaluate: Callable[..., Any]
+    loop: Callable[..., Any]
+    reference: Reference
+    claims: tuple[Claim, ...] = ()
+    variants: Mapping[str, Variant] = field(default_factory=lambda: {"hypernet": Variant()})
+    figures: Callable[..., Any] | None = None
+
+    def __post_init__(self) -> None:
+        _check_config(self.config)
+        for claim in self.claims:
+            variant = claim.metric.partition("/")[0]
+            if variant not in self.variants:
+                raise ConfigError(f"claim '{claim.text}': no variant '{variant}'.{nearest(variant, self.variants)}")
+
+
+def _check_config(config: type) -> None:
+    if not is_dataclass(config) or not config.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"{config.__name__}: expected a frozen dataclass. Write @dataclass(frozen=True, kw_only=True)."
+        )
+    if "seed" not in {f.name for f in fields(config)}:
+        raise ConfigError(f"{config.__name__}: has no seed. Add the field: seed: int = 0")

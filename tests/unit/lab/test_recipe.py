@@ -1,0 +1,71 @@
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from hyperdnn import lab
+from hyperdnn.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    seed: int = 0
+
+
+def _recipe(config: type = Config, claims: tuple[lab.Claim, ...] = ()) -> lab.Recipe:
+    part = SimpleNamespace
+    return lab.Recipe(
+        summary="toy",
+        config=config,
+        build=part,
+        data=part,
+        step=part,
+        evaluate=part,
+        loop=part,
+        reference=lab.Reference(title="T", authors="A", venue="V", year=2000),
+        claims=claims,
+    )
+
+
+def test_the_system_itself_is_the_first_variant():
+    assert list(_recipe().variants) == ["hypernet"]
+
+
+@pytest.mark.parametrize("metric", ["final_accuracy", "/final_accuracy", "hypernet/"])
+def test_a_claim_names_variant_and_metric(metric):
+    with pytest.raises(ConfigError, match="<variant>/<metric>"):
+        lab.Claim(text="t", config="default", metric=metric, at_least=1.0)
+
+
+def test_a_claim_without_a_bound_cannot_be_judged():
+    with pytest.raises(ConfigError, match="at_least, at_most or both"):
+        lab.Claim(text="t", config="default", metric="hypernet/x")
+
+
+def test_a_bound_written_as_a_whole_number_is_a_number():
+    claim = lab.Claim(text="t", config="default", metric="hypernet/x", at_most=10)
+    assert repr((claim.at_least, claim.at_most)) == "(None, 10.0)"
+
+
+def test_a_claim_is_about_a_variant_of_the_recipe():
+    claim = lab.Claim(text="t", config="default", metric="hypernets/x", at_most=1.0)
+    with pytest.raises(ConfigError, match=r"no variant 'hypernets'. Did you mean 'hypernet'\?"):
+        _recipe(claims=(claim,))
+
+
+def test_a_configuration_is_frozen():
+    @dataclass
+    class Loose:
+        seed: int = 0
+
+    with pytest.raises(ConfigError, match="Loose: expected a frozen dataclass"):
+        _recipe(config=Loose)
+
+
+def test_a_configuration_has_a_seed():
+    @dataclass(frozen=True)
+    class Seedless:
+        beta: float = 0.1
+
+    with pytest.raises(ConfigError, match="Seedless: has no seed"):
+        _recipe(config=Seedless)
