@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hyperdnn.cli import main
+from hyperdnn.lab.report import refresh_readme
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,3 +44,10 @@ def test_commands_exist(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     command = shlex.split(line)[2]
     assert main([command, "--help"]) == 0
     assert f"hyperdnn {command}" in capsys.readouterr().out
+
+
+def test_the_readmes_results_are_those_of_the_files(tmp_path: Path) -> None:
+    copy = tmp_path / "README.md"
+    copy.write_text(PAGES[0].read_text())
+    assert refresh_readme(copy, ROOT / "results")
+    assert copy.read_text() == PAGES[0].read_text(), "run `hyperdnn reproduce`; the table is not edited by hand"

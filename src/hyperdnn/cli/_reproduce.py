@@ -72,6 +72,7 @@ def _reproduce_one(recipe: "RecipeFile", name: str, options: argparse.Namespace)
         results = execute(options, name, config, folder=folder, seeds=seeds)
         print(lab.report.table(results))
         lab.report.write_json(path, _record(recipe, results, path))
+    lab.report.refresh_readme(Path("README.md"), options.results)
     print(f"\nResults  {path}")
 
 

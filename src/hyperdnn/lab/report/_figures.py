@@ -1,0 +1,173 @@
+"""The plots that recipes share: what is measured by task, over time and in the plane."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from hyperdnn.errors import MissingExtraError
+from hyperdnn.lab.report._svg import Figure, canvas, svg
+
+__all__ = ["bars_by_task", "curves", "heatmap", "scatter2d"]
+
+_PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe & Ito, 2008
+_LEGEND_LETTERS: Final = 70  # across a figure
+_MOST_ANNOTATED: Final = 12  # larger matrices have no room for numbers in their cells
+
+
+def heatmap(matrix: Sequence[Sequence[float | None]], *, title: str, caption: str = "") -> Figure:
+    """Accuracy on each task (columns) after learning each task (rows), in percent.
+
+    Args:
+        matrix: fractions; None or nan leaves a cell empty.
+        title: above the picture.
+        caption: below it.
+    """
+    cells = [[100 * value for value in _numbers(row)] for row in matrix]
+    columns = len(cells[0]) if cells else 0
+    with canvas() as (figure, axes):
+        if columns:
+            image = axes.imshow(cells, vmin=0, vmax=100, cmap="cividis")
+            figure.colorbar(image, ax=axes, shrink=0.8, format="%d %%").outline.set_visible(False)
+            if len(cells) <= _MOST_ANNOTATED:
+                _annotate(axes, cells)
+            axes.spines[:].set_visible(False)
+            _count_from_one(axes.xaxis, columns)
+            _count_from_one(axes.yaxis, len(cells))
+        else:
+            _say_empty(axes)
+        axes.set_xlabel("accuracy on task")
+        axes.set_ylabel("after learning task")
+        alt = f"Heat map of {len(cells)} by {columns} accuracies. {title}."
+        return Figure(title=title, caption=caption, alt=alt, image=svg(figure))
+
+
+def bars_by_task(values: Mapping[str, Sequence[float | None]], *, title: str, caption: str = "") -> Figure:
+    """Accuracy on each task, in percent: one group of bars for each task, one bar in it for each variant.
+
+    Args:
+        values: variant -> one fraction for each task; None or nan leaves a gap.
+        title: above the picture.
+        caption: below it.
+    """
+    tasks = max(map(len, values.values()), default=0)
+    width = 0.8 / max(len(values), 1)
+    with canvas() as (figure, axes):
+        for k, (variant, row) in enumerate(values.items()):
+            places = [task - 0.4 + (k + 0.5) * width for task in range(len(row))]
+            heights = [100 * value for value in _numbers(row)]
+            axes.bar(places, heights, width=0.9 * width, color=_colour(k), label=variant)
+        if tasks:
+            axes.set_ylim(0, 100)
+            _count_from_one(axes.xaxis, tasks)
+            _name_colours(figure, values)
+        else:
+            _say_empty(axes)
+        axes.set_xlabel("task")
+        axes.set_ylabel("accuracy (%)")
+        alt = f"Bars for {tasks} tasks and {len(values)} variants ({', '.join(values)}). {title}."
+        return Figure(title=title, caption=caption, alt=alt, image=svg(figure))
+
+
+def scatter2d(
+    points: Sequence[Sequence[float | None]], labels: Sequence[str], *, title: str, caption: str = ""
+) -> Figure:
+    """Labelled points in the plane; wider ones are projected on their first two principal components.
+
+    Args:
+        points: one row for each label; a row with None or nan is left out.
+        labels: written beside the points.
+        title: above the picture.
+        caption: below it.
+    """
+    rows = [(label, _numbers(point)) for label, point in zip(labels, points, strict=True)]
+    kept = [(label, row) for label, row in rows if row and all(map(math.isfinite, row))]
+    places = _plane([row for _, row in kept])
+    projected = len(kept) > 1 and len(kept[0][1]) > 2
+    with canvas() as (figure, axes):
+        for (label, _), (x, y) in zip(kept, places, strict=True):
+            axes.scatter([x], [y], color=_PALETTE[0], s=24)
+            axes.annotate(label, (x, y), xytext=(4, 4), textcoords="offset points")
+        if kept:
+            axes.margins(0.12)
+        else:
+            _say_empty(axes)
+        axes.set_xlabel("first principal component" if projected else "first coordinate")
+        axes.set_ylabel("second principal component" if projected else "second coordinate")
+        alt = f"Scatter plot of {len(kept)} points. {title}."
+        return Figure(title=title, caption=caption, alt=alt, image=svg(figure))
+
+
+def curves(
+    lines: Mapping[str, Sequence[float | None]], *, title: str, caption: str = "", xlabel: str, ylabel: str
+) -> Figure:
+    """One line for each name over 1, 2, 3, ...; gaps where values are None or nan.
+
+    Args:
+        lines: name -> values, in the unit of `ylabel`.
+        title: above the picture.
+        caption: below it.
+        xlabel: what is counted.
+        ylabel: what the values are.
+    """
+    longest = max(map(len, lines.values()), default=0)
+    with canvas() as (figure, axes):
+        for k, (name, row) in enumerate(lines.items()):
+            counts = range(1, len(row) + 1)
+            marker = "o" if longest <= 50 else ""
+            axes.plot(counts, _numbers(row), color=_colour(k), label=name, marker=marker, markersize=3)
+        if longest:
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            _name_colours(figure, lines)
+        else:
+            _say_empty(axes)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        alt = f"{ylabel} over {xlabel} for {', '.join(lines) or 'nothing'}. {title}."
+        return Figure(title=title, caption=caption, alt=alt, image=svg(figure))
+
+
+def _numbers(row: Sequence[float | None]) -> list[float]:
+    """The row with nan for what is missing: results.json has null there."""
+    return [math.nan if value is None else float(value) for value in row]
+
+
+def _colour(k: int) -> str:
+    return _PALETTE[k % len(_PALETTE)]
+
+
+def _annotate(axes: Any, cells: Sequence[Sequence[float]]) -> None:
+    for i, row in enumerate(cells):
+        for j, value in enumerate(row):
+            if math.isfinite(value):
+                ink = "#ffffff" if value < 60 else "#000001"  # matplotlib leaves pure black to the page
+                axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=7)
+
+
+def _count_from_one(axis: Any, count: int) -> None:
+    """Tick labels 1, 2, 3, ..., thinned out where they would touch."""
+    ticks = range(0, count, math.ceil(count / 20))
+    axis.set_ticks(ticks, [str(tick + 1) for tick in ticks])
+    axis.set_tick_params(length=0)
+
+
+def _name_colours(figure: Any, names: Iterable[str]) -> None:
+    """A legend above the plot, in as many columns as fit."""
+    widest = max(map(len, names)) + 9  # a column also holds the coloured mark and its margin, nine letters wide
+    figure.legend(loc="outside upper left", ncols=max(_LEGEND_LETTERS // widest, 1), borderaxespad=0.0)
+
+
+def _say_empty(axes: Any) -> None:
+    axes.text(0.5, 0.5, "no data", ha="center", va="center", transform=axes.transAxes)
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _plane(points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """Two coordinates for each point: its own, or the first two principal components."""
+    if len(points) < 2 or len(points[0]) < 3:
+        return [(point[0], point[1] if len(point) > 1 else 0.0) for point in points]
+    try:
+        from sklearn.decomposition import PCA
+    except ImportError as error:
+        raise MissingExtraError("scikit-learn", extra="lab") from error
+    return [(float(x), float(y)) for x, y in PCA(2).fit_transform(points)]

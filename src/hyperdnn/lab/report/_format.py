@@ -1,0 +1,94 @@
+"""How metrics are called and written, the same in every table."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from hyperdnn.lab.report._results import Results, Summary
+
+__all__ = ["MISSING", "columns", "command", "describe", "heading", "interval", "number", "plain", "published"]
+
+MISSING: Final = "\N{EN DASH}"
+_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "during_accuracy": "accuracy while learning",
+        "final_accuracy": "accuracy at the end",
+        "trained_parameters": "trained parameters",
+        "generated_parameters": "generated numbers",
+    }
+)
+
+
+def heading(metric: str) -> str:
+    """A metric's name for readers, with its unit: ``final_accuracy`` -> "accuracy at the end (%)"."""
+    name = _NAMES.get(metric, metric.replace("_", " "))
+    if metric == "forgetting":
+        return f"{name} (points)"  # a difference of percentages
+    return f"{name} (%)" if _is_fraction(metric) else name
+
+
+def number(metric: str, value: float | int | None) -> str:
+    """A value of the metric, in the unit of its heading."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if _is_fraction(metric):
+        return f"{100 * value:.2f}"
+    if _is_count(metric):
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def describe(metric: str, summary: Summary | None) -> str:
+    """Mean ± spread of the metric; the mean alone for one seed, or where all seeds agree."""
+    if summary is None:
+        return MISSING
+    mean, spread = number(metric, summary["mean"]), summary["spread"]
+    return f"{mean} ± {number(metric, spread)}" if spread and mean != MISSING else mean
+
+
+def interval(metric: str, at_least: float | int | None, at_most: float | int | None) -> str:
+    """The bound of a claim."""
+    bounds = [
+        f"{sign} {number(metric, bound)}" for sign, bound in (("≥", at_least), ("≤", at_most)) if bound is not None
+    ]
+    return ", ".join(bounds) or MISSING
+
+
+def published(value: float | int | None) -> str:
+    """A published figure, as it was printed: a percentage where the heading says so."""
+    return MISSING if value is None else f"{value:g}"
+
+
+def plain(value: object) -> str:
+    """A configuration value."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: MISSING}[value]
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value)
+    return str(value)
+
+
+def columns(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """All metrics of all variants, in the order in which they first come."""
+    names: Iterable[str] = (name for variant in metrics.values() for name in variant)
+    return list(dict.fromkeys(names))
+
+
+def command(results: Results) -> str:
+    """The command that makes the results again."""
+    setting = results["setting"]
+    option = f" --setting {setting}" if setting not in {"", "default"} else ""
+    return f"hyperdnn reproduce {results['recipe']}{option} --seeds {_count(results['seeds'])}"
+
+
+def _count(seeds: Sequence[int]) -> int:
+    return max(len(seeds), 1)
+
+
+def _is_fraction(metric: str) -> bool:
+    return metric.endswith("accuracy") or metric == "forgetting"
+
+
+def _is_count(metric: str) -> bool:
+    return metric.endswith("_parameters") or metric.startswith("num_")

@@ -1,0 +1,107 @@
+"""The schema of results.json, and how its numbers are judged."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
+
+from hyperdnn.lab._recipe import Claim
+
+__all__ = ["Environment", "Record", "Results", "Summary", "Verdict", "judge", "summarise"]
+
+
+class Summary(TypedDict):
+    """One metric over the seeds: mean, sample standard deviation (None for one seed), all values."""
+
+    mean: float
+    spread: float | None
+    values: list[float]
+
+
+class Verdict(TypedDict):
+    """A claim beside what was measured; `measured` is None for a metric that the run does not have."""
+
+    text: str
+    metric: str
+    at_least: float | None
+    at_most: float | None
+    measured: float | None
+    published: float | None
+    source: str
+    holds: bool
+
+
+class Environment(TypedDict):
+    """Where a result was made. `commit` is None outside a checkout."""
+
+    commit: str | None
+    versions: dict[str, str]
+    threads: int
+    device: str
+
+
+class Results(Environment):
+    """One experiment, the content of results.json: a recipe in one setting, its variants, all seeds."""
+
+    recipe: str
+    setting: str
+    summary: NotRequired[str]  # the recipe's own line, for readers of the page
+    config: Mapping[str, Any]
+    seeds: list[int]
+    wall_time_s: float
+    metrics: dict[str, dict[str, Summary]]
+    arrays: dict[str, dict[str, Any]]
+    claims: list[Verdict]
+    reproduced: bool | None
+
+
+class Record(TypedDict):
+    """All experiments of one recipe: the content of ``results/<family>/<name>.json``."""
+
+    recipe: str
+    experiments: list[Results]
+    reproduced: bool
+
+
+def summarise(values: Sequence[float | int]) -> Summary:
+    """Mean and sample standard deviation of one metric over the seeds; a single seed has no spread."""
+    numbers = [float(value) for value in values]
+    # statistics.stdev fails on nan and inf, which are results too: a run that diverged
+    if not all(map(math.isfinite, numbers)):
+        return Summary(mean=math.nan, spread=None, values=numbers)
+    spread = statistics.stdev(numbers) if len(numbers) > 1 else None
+    return Summary(mean=statistics.fmean(numbers), spread=spread, values=numbers)
+
+
+def judge(claims: Sequence[Claim], metrics: Mapping[str, Mapping[str, Summary]]) -> tuple[list[Verdict], bool | None]:
+    """Hold the claims of one setting against its metrics.
+
+    A metric that was not measured, or is nan, supports no claim.
+
+    Args:
+        claims: those made for the setting that was run.
+        metrics: variant -> metric -> summary.
+
+    Returns:
+        A verdict for each claim; and whether all hold, None if nothing was claimed.
+    """
+    verdicts = [_verdict(claim, metrics) for claim in claims]
+    return verdicts, all(verdict["holds"] for verdict in verdicts) if verdicts else None
+
+
+def _verdict(claim: Claim, metrics: Mapping[str, Mapping[str, Summary]]) -> Verdict:
+    variant, _, metric = claim.metric.partition("/")
+    summary = metrics.get(variant, {}).get(metric)
+    measured = None if summary is None else summary["mean"]
+    low = -math.inf if claim.at_least is None else claim.at_least
+    high = math.inf if claim.at_most is None else claim.at_most
+    return Verdict(
+        text=claim.text,
+        metric=claim.metric,
+        at_least=claim.at_least,
+        at_most=claim.at_most,
+        measured=measured,
+        published=claim.published,
+        source=claim.source,
+        holds=measured is not None and low <= measured <= high,
+    )

@@ -1,0 +1,105 @@
+"""Results as tables: for a terminal, and for the README."""
+
+import io
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
+from typing import Final
+
+from hyperdnn.errors import MissingExtraError
+from hyperdnn.lab.report._format import MISSING, columns, command, describe, heading, published
+from hyperdnn.lab.report._results import Record, Results, Verdict
+
+__all__ = ["markdown", "table"]
+
+_TITLES: Final = ("System", "Setting", "Metric", "Ours", "Baselines", "Published", "Verdict", "Command")
+_HEADING: Final = 12  # letters in a line of a heading, as many as a percentage with its spread
+
+
+def table(results: Results, *, width: int | None = None) -> str:
+    """One row for each variant, one column for each metric, mean ± spread over the seeds; then the claims.
+
+    Args:
+        results: one experiment.
+        width: in characters; the terminal's by default. Names and headings wrap to it, numbers do not.
+    """
+    try:
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ImportError as error:
+        raise MissingExtraError("rich", extra="lab") from error
+    names = columns(results["metrics"])
+    cells = {
+        variant: [describe(name, metrics.get(name)) for name in names]
+        for variant, metrics in results["metrics"].items()
+    }
+    titles = ["\n".join(wrap(heading(name), _HEADING)) for name in names]
+    rows = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    rows.add_column("variant")
+    for title in titles:
+        # broken above, so that only the names of the variants are left for rich to wrap
+        rows.add_column(Text(title), justify="right", no_wrap=True)
+    for variant, row in cells.items():
+        rows.add_row(Text(variant), *row)
+    output = io.StringIO()
+    width = max(width or shutil.get_terminal_size().columns, _least_width(titles, cells))
+    console = Console(file=output, width=width, color_system=None)
+    console.print(rows)
+    for verdict in results["claims"]:
+        console.print(Text(f"{'✓' if verdict['holds'] else '✗'} {verdict['text']}"))
+    # rich pads each line to the table's width
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines()).strip("\n")
+
+
+def _least_width(titles: Sequence[str], cells: Mapping[str, Sequence[str]]) -> int:
+    """Letters in the narrowest line of the table: beyond a narrower terminal, but without a number broken in two."""
+    names = max(len(word) for variant in ("variant", *cells) for word in variant.split())
+    content = zip(map(str.splitlines, titles), *cells.values(), strict=True)
+    numbers = [max(map(len, [*lines, *column])) for lines, *column in content]
+    return names + sum(numbers) + 2 * len(numbers) + 2
+
+
+def markdown(records: Sequence[Record]) -> str:
+    """The README's table: one row for each metric that a recipe claims something about, in each setting.
+
+    "Ours" is the recipe's first variant. The verdict covers all claims about the metric, the baselines' among
+    them.
+
+    Args:
+        records: the contents of ``results/**/*.json``, in the order of the rows.
+    """
+    lines = ["| " + " | ".join(_TITLES) + " |", "|" + " --- |" * len(_TITLES)]
+    for record in records:
+        for results in record["experiments"]:
+            lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in _rows(results)]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(results: Results) -> Iterator[tuple[str, ...]]:
+    if not results["metrics"]:
+        return
+    ours, *baselines = results["metrics"]
+    for metric in dict.fromkeys(claim["metric"].partition("/")[2] for claim in results["claims"]):
+        claims = [claim for claim in results["claims"] if claim["metric"].partition("/")[2] == metric]
+        values = {name: describe(metric, metrics.get(metric)) for name, metrics in results["metrics"].items()}
+        yield (
+            results["recipe"],
+            results["setting"] or "default",
+            heading(metric),
+            values[ours],
+            ", ".join(f"{name} {values[name]}" for name in baselines if values[name] != MISSING) or MISSING,
+            _published(claims, f"{ours}/{metric}"),
+            "reproduced" if all(claim["holds"] for claim in claims) else "not reproduced",
+            f"`{command(results)}`",
+        )
+
+
+def _published(claims: Sequence[Verdict], metric: str) -> str:
+    figures = [claim for claim in claims if claim["metric"] == metric and claim["published"] is not None]
+    return published(figures[0]["published"]) if figures else MISSING
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,70 @@
+import math
+
+import pytest
+
+from hyperdnn.lab import Claim
+from hyperdnn.lab.report import judge, summarise
+
+METRICS = {"hypernet": {"final_accuracy": summarise([0.94, 0.96])}, "plain": {"final_accuracy": summarise([math.nan])}}
+
+
+def claim(metric: str = "hypernet/final_accuracy", **bounds: float) -> Claim:
+    return Claim(text="It works.", config="tiny", metric=metric, published=97.5, source="table 1", **bounds)
+
+
+def test_spread_is_the_sample_standard_deviation() -> None:
+    summary = summarise([1, 2, 3])
+    assert summary == {"mean": 2.0, "spread": 1.0, "values": [1.0, 2.0, 3.0]}
+
+
+def test_one_seed_has_no_spread() -> None:
+    assert summarise([0.5]) == {"mean": 0.5, "spread": None, "values": [0.5]}
+
+
+@pytest.mark.parametrize("values", [[1.0, math.nan], [math.inf, 1.0], [math.inf, -math.inf]])
+def test_a_run_that_diverged_has_no_mean(values: list[float]) -> None:
+    summary = summarise(values)
+    assert math.isnan(summary["mean"])
+    assert summary["spread"] is None
+
+
+@pytest.mark.parametrize(
+    ("bounds", "holds"),
+    [
+        ({"at_least": 0.95}, True),
+        ({"at_least": 0.951}, False),
+        ({"at_most": 0.95}, True),
+        ({"at_most": 0.949}, False),
+        ({"at_least": 0.9, "at_most": 0.99}, True),
+        ({"at_least": 0.96, "at_most": 0.99}, False),
+    ],
+)
+def test_mean_is_held_against_the_bounds(bounds: dict[str, float], holds: bool) -> None:
+    verdicts, reproduced = judge([claim(**bounds)], METRICS)
+    assert verdicts[0]["measured"] == pytest.approx(0.95)
+    assert verdicts[0]["holds"] is holds
+    assert reproduced is holds
+
+
+def test_one_failed_claim_is_enough() -> None:
+    verdicts, reproduced = judge([claim(at_least=0.5), claim(at_least=0.99)], METRICS)
+    assert [verdict["holds"] for verdict in verdicts] == [True, False]
+    assert reproduced is False
+
+
+@pytest.mark.parametrize("metric", ["hypernet/speed", "absent/final_accuracy", "plain/final_accuracy"])
+def test_what_was_not_measured_supports_nothing(metric: str) -> None:
+    verdicts, reproduced = judge([claim(metric, at_least=0.0)], METRICS)
+    assert not verdicts[0]["holds"]
+    assert reproduced is False
+
+
+def test_a_verdict_repeats_the_claim() -> None:
+    verdict = judge([claim(at_least=0.9)], METRICS)[0][0]
+    assert verdict["text"] == "It works."
+    assert (verdict["at_least"], verdict["at_most"]) == (0.9, None)
+    assert (verdict["published"], verdict["source"]) == (97.5, "table 1")
+
+
+def test_no_claims_prove_nothing() -> None:
+    assert judge([], METRICS) == ([], None)
