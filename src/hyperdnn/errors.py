@@ -6,6 +6,8 @@ that a reader would expect (`ValueError`, `ImportError`), so existing ``except``
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
+from typing import Any
 
 __all__ = [
     "BatchingError",
@@ -57,7 +59,11 @@ class MissingExtraError(HyperDNNError, ImportError):
     """
 
     def __init__(self, package: str, *, extra: str) -> None:
+        self.package, self.extra = package, extra
         super().__init__(f'{package} is not installed. Type: pip install "hyperdnn[{extra}]"')
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(MissingExtraError, self.package, extra=self.extra), ()  # errors travel between processes
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -15,6 +15,8 @@ def check_vector(context: Tensor, features: int, encoder: str) -> None:
     Raises:
         ContextError: saying which of them is wrong.
     """
+    if not isinstance(context, Tensor):
+        raise ContextError(f"{encoder} takes a tensor (*contexts, {features}), got {type(context).__name__}.")
     if not context.is_floating_point():
         raise ContextError(f"{encoder} takes floating-point vectors, got {context.dtype}.")
     if context.ndim == 0 or context.shape[-1] != features:

@@ -6,8 +6,9 @@ from typing import final
 import torch
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from hyperdnn._torch import is_mapped
+from hyperdnn._torch import is_mapped, unmapped
 from hyperdnn.errors import ContextError
 
 __all__ = ["Table"]
@@ -35,6 +36,8 @@ class Table(nn.Module):
         ContextError: if an index is not an integer, or beyond the table.
     """
 
+    like: Tensor
+
     def __init__(
         self,
         contexts: int,
@@ -47,6 +50,8 @@ class Table(nn.Module):
         super().__init__()
         self.features = features
         self.std = std
+        # Remembers device and type through .to(), also of a table without rows; holds nothing worth saving.
+        self.register_buffer("like", torch.empty(0, device=device, dtype=dtype), persistent=False)
         self.rows = nn.ParameterList(self._new(device, dtype) for _ in range(contexts))
 
     @property
@@ -56,20 +61,17 @@ class Table(nn.Module):
 
     def grow(self, contexts: int = 1) -> range:
         """Add rows and return their indices. Old rows stay the same parameters, so an optimiser keeps their state."""
-        like = self.rows[0] if len(self.rows) else None
         start = len(self.rows)
         for _ in range(contexts):
-            self.rows.append(
-                self._new(None, None)
-                if like is None
-                else self._new(like.device, like.dtype)  # a grown table stays where it is
-            )
+            self.rows.append(self._new(self.like.device, self.like.dtype))
         return range(start, start + contexts)
 
     def freeze(self, indices: Iterable[int]) -> None:
-        """Stop training some rows."""
+        """Stop training some rows, now: a gradient that waits for the optimiser is dropped."""
         for index in indices:
-            self.rows[self._known(index)].requires_grad_(False)
+            row = self.rows[self._known(index)]
+            row.requires_grad_(False)
+            row.grad = None
 
     def unfreeze(self, indices: Iterable[int]) -> None:
         """Train some rows again."""
@@ -77,14 +79,20 @@ class Table(nn.Module):
             self.rows[self._known(index)].requires_grad_(True)
 
     def forward(self, context: Integer[Tensor, "*contexts"]) -> Float[Tensor, "*contexts features"]:
+        if not isinstance(context, Tensor):
+            raise ContextError(f"Table takes a tensor of indices, got {context!r}: write torch.tensor({context!r}).")
         if context.is_floating_point() or context.is_complex() or context.dtype == torch.bool:
             raise ContextError(f"Table takes integer indices, got {context.dtype}. For vectors use encoders.Vector.")
         if torch.compiler.is_compiling() or is_mapped(context):
-            return torch.stack(list(self.rows))[context]
+            if not torch.compiler.is_compiling():
+                for index in torch.unique(unmapped(context)).tolist():
+                    self._known(index)
+            return F.embedding(context.long(), torch.stack(list(self.rows)))
         used, inverse = torch.unique(context, return_inverse=True)
         rows = [self.rows[self._known(index)] for index in used.tolist()]
-        table = torch.stack(rows) if rows else self.rows[0].new_empty(0, self.features)
-        return table[inverse]
+        if not rows:
+            return self.like.new_zeros(*context.shape, self.features)
+        return torch.stack(rows)[inverse]
 
     def _known(self, index: int) -> int:
         if not 0 <= index < len(self.rows):

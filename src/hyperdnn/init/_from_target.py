@@ -45,4 +45,6 @@ def from_target_(head: nn.Module, values: nn.Module | Mapping[str, Tensor]) -> N
             f"'{missing[0]}' has no starting value. A Target removes generated weights from its module: "
             "call from_target_ before, or pass a copy of the state_dict."
         )
+    if layout.check({name: values[name] for name in layout.names}):
+        raise LayoutError("the starting values have context dimensions: every context starts at the same ones.")
     start_at_(layout.join({name: values[name].detach() for name in layout.names}))

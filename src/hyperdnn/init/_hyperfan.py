@@ -86,6 +86,8 @@ def _recurrent(spec: ParamSpec) -> bool:
 def _summands(spec: ParamSpec, layout: ParamLayout) -> int:
     """Generated tensors that are summed into the same pre-activation, this one included."""
     layer, _, leaf = spec.name.rpartition(".")
+    if leaf.startswith("weight_hr"):
+        return 1  # the projection of an LSTM's output stands alone
     siblings = [other for other in layout if other.name.rpartition(".")[0] == layer]
     if not _recurrent(spec):
         return 2 if any(s.kind == "bias" for s in siblings) and any(s.kind in _MAPS for s in siblings) else 1

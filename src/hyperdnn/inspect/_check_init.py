@@ -1,5 +1,6 @@
 """Measure how a hypernet starts."""
 
+import copy
 import math
 import warnings
 from collections.abc import Sequence
@@ -43,6 +44,8 @@ class LayerStart:
     @property
     def ratio(self) -> float:
         """Measured activation over the expected one: 1 is right, 0 dead, infinite exploding."""
+        if self.activation == self.expected_activation:
+            return 1.0  # also where both are zero
         return self.activation / self.expected_activation if self.expected_activation else math.inf
 
 
@@ -67,7 +70,6 @@ class InitReport:
         return "\n".join([*rows, *self.warnings])
 
 
-@torch.no_grad()
 def check_init(
     model: HyperDNN,
     x: Any,
@@ -91,6 +93,17 @@ def check_init(
     Raises:
         ContextError: if the contexts cannot be guessed.
     """
+    with torch.no_grad():
+        rows = _measure(copy.deepcopy(model), x, context, references, generator)
+    found = tuple(message for row in rows if (message := _warning(row)))
+    for message in found:
+        warnings.warn(message, stacklevel=2)
+    return InitReport(tuple(rows), found)
+
+
+def _measure(
+    model: HyperDNN, x: Any, context: Context, references: int, generator: torch.Generator | None
+) -> list[LayerStart]:
     context = _contexts(model, generator) if context is None else context
     weights = model.generate(context)
     dims = model.target.layout.check(weights)
@@ -116,10 +129,7 @@ def check_init(
                 expected_activation=expected[name],
             )
         )
-    found = tuple(message for row in rows if (message := _warning(row)))
-    for message in found:
-        warnings.warn(message, stacklevel=2)
-    return InitReport(tuple(rows), found)
+    return rows
 
 
 def _contexts(model: HyperDNN, generator: torch.Generator | None) -> Context:
@@ -135,33 +145,35 @@ def _contexts(model: HyperDNN, generator: torch.Generator | None) -> Context:
 def _moments(model: HyperDNN, weights: Weights, inputs: tuple[Any, ...]) -> dict[str, float]:
     """Geometric mean over contexts of the second moment of each layer's output."""
     target = model.target
-    owners = dict.fromkeys(spec.name.rpartition(".")[0] for spec in target.replaced)
     logs: dict[str, list[float]] = {}
     hooks = []
-    for owner in owners:
-        layer = target.module.get_submodule(owner)
+    for owner in dict.fromkeys(spec.name.rpartition(".")[0] for spec in target.replaced):
 
         def record(layer: nn.Module, args: Any, output: Any, owner: str = owner) -> None:
             first = next((t for t in tree_leaves(output) if isinstance(t, Tensor) and t.is_floating_point()), None)
             if first is not None:
                 moment = float(first.double().square().mean())
-                logs.setdefault(owner, []).append(math.log(moment) if moment > 0 else -math.inf)
+                # Infinities become NaN in the next layer: both have left the numbers at the upper end.
+                logs.setdefault(owner, []).append(_log(math.inf if math.isnan(moment) else moment))
 
-        hooks.append(layer.register_forward_hook(record))
-    buffers = {name: buffer.clone() for name, buffer in target.module.named_buffers()}
-    try:
-        for i in range(next(iter(weights.values())).shape[0]):
-            one = {name: tensor[i] for name, tensor in weights.items()}
-            if target.buffers_policy == "per_context":
-                target.with_buffers(one, inputs[0], target.initial_buffers(1), torch.tensor(0))
-            else:
-                target(one, *inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for name, buffer in target.module.named_buffers():
-            buffer.copy_(buffers[name])
-    return {owner: math.exp(sum(values) / len(values)) for owner, values in logs.items()}
+        hooks.append(target.module.get_submodule(owner).register_forward_hook(record))
+    for i in range(next(iter(weights.values())).shape[0]):
+        one = {name: tensor[i] for name, tensor in weights.items()}
+        if target.buffers_policy == "per_context":
+            target.with_buffers(one, inputs[0], target.initial_buffers(1), torch.tensor(0))
+        else:
+            target(one, *inputs)
+    for hook in hooks:
+        hook.remove()
+    return {owner: _exp(sum(values) / len(values)) for owner, values in logs.items()}
+
+
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else -math.inf
+
+
+def _exp(value: float) -> float:
+    return math.exp(value) if value < 700 else math.inf
 
 
 def _generated(names: Sequence[str], specs: Sequence[Any]) -> list[str]:
@@ -170,8 +182,9 @@ def _generated(names: Sequence[str], specs: Sequence[Any]) -> list[str]:
 
 def _deviation(tensors: Sequence[Tensor]) -> float:
     """Root mean square distance of a layer's numbers from their own tensor's mean, over contexts."""
-    centred = [(t - t.flatten(1).mean(1).reshape(-1, *[1] * (t.ndim - 1))).double().flatten() for t in tensors]
-    return float(torch.cat(centred).square().mean().sqrt())
+    rows = [tensor.double().reshape(len(tensor), -1) for tensor in tensors]
+    centred = [row - row.mean(1, keepdim=True) for row in rows]
+    return float(torch.cat(centred, dim=1).square().mean().sqrt())
 
 
 def _warning(row: LayerStart) -> str | None:

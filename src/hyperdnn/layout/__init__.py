@@ -6,8 +6,19 @@
 
 from hyperdnn.layout._count import Count, count
 from hyperdnn.layout._layout import ParamLayout
-from hyperdnn.layout._select import Selector
+from hyperdnn.layout._select import Selector, as_selectors
 from hyperdnn.layout._slots import Run, SlotGroup, SlotPlan
 from hyperdnn.layout._spec import Kind, ParamSpec
 
-__all__ = ["Count", "Kind", "ParamLayout", "ParamSpec", "Run", "Selector", "SlotGroup", "SlotPlan", "count"]
+__all__ = [
+    "Count",
+    "Kind",
+    "ParamLayout",
+    "ParamSpec",
+    "Run",
+    "Selector",
+    "SlotGroup",
+    "SlotPlan",
+    "as_selectors",
+    "count",
+]

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, final
 
@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 from hyperdnn.errors import LayoutError, nearest
 from hyperdnn.layout._fan import role
 from hyperdnn.layout._select import Selector, choose, qualified
-from hyperdnn.layout._spec import Kind, ParamSpec
+from hyperdnn.layout._spec import ParamSpec
 from hyperdnn.typing import Weights
 
 __all__ = ["ParamLayout"]
@@ -36,41 +36,56 @@ class ParamLayout:
     """
 
     specs: tuple[ParamSpec, ...]
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Names in order, without aliases."""
+    sizes: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Numbers in each tensor."""
+    offsets: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Where each tensor starts in the flat vector."""
+    numel: int = field(init=False, repr=False, compare=False)
+    """How many numbers are generated for one context."""
+    _by_name: dict[str, ParamSpec] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.specs:
             raise LayoutError("the layout is empty: the target has no parameter to generate.")
-        names = [name for spec in self.specs for name in spec.names]
-        twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+        twice = [name for name, count in Counter(n for spec in self.specs for n in spec.names).items() if count > 1]
         if twice:
-            raise LayoutError(f"'{min(twice)}' stands in the layout twice.")
+            raise LayoutError(f"'{twice[0]}' stands in the layout twice.")
+        sizes = tuple(spec.numel for spec in self.specs)
+        # Computed now and not when first read: a compiled model cannot take the lock of a cached property.
+        object.__setattr__(self, "names", tuple(spec.name for spec in self.specs))
+        object.__setattr__(self, "sizes", sizes)
+        object.__setattr__(self, "offsets", (0, *accumulate(sizes[:-1])))
+        object.__setattr__(self, "numel", sum(sizes))
+        object.__setattr__(self, "_by_name", {spec.name: spec for spec in self.specs})
 
     @classmethod
-    def of(cls, module: nn.Module) -> "ParamLayout":
-        """The layout of all parameters of a module, with the mean and deviation of their present values.
+    def of(cls, module: nn.Module, *selectors: Selector) -> "ParamLayout":
+        """The layout of a module's parameters, with the mean and deviation of their present values.
+
+        Args:
+            module: where the parameters are.
+            selectors: which of them, as for `select`; all by default. What is not selected is not measured.
 
         Raises:
-            LayoutError: if the module has no parameter, an uninitialised (lazy) one, or one with a value that is not
-                finite.
+            LayoutError: if the module has no parameter, a selector matches nothing, or a selected parameter is
+                uninitialised (lazy), not real, or has a value that is not finite.
         """
-        first: dict[int, str] = {}
-        aliases: dict[str, list[str]] = {}
-        found: dict[str, tuple[nn.Module, str, Tensor]] = {}
+        owners: dict[int, list[tuple[nn.Module, str, str]]] = {}
+        tensors: dict[int, Tensor] = {}
         for path, owner in module.named_modules(remove_duplicate=False):
             for leaf, tensor in owner.named_parameters(recurse=False, remove_duplicate=False):
-                name = f"{path}.{leaf}" if path else leaf
-                primary = first.setdefault(id(tensor), name)
-                if primary == name:
-                    found[name] = (owner, leaf, tensor)
-                    aliases[name] = []
-                else:
-                    aliases[primary].append(name)
-        if not found:
+                owners.setdefault(id(tensor), []).append((owner, leaf, f"{path}.{leaf}" if path else leaf))
+                tensors[id(tensor)] = tensor
+        if not owners:
             raise LayoutError(
                 f"{type(module).__name__} has no parameters: there is nothing to generate. "
                 "If a Target already took it over, its weights are gone: pass a fresh module."
             )
-        return cls(tuple(_spec(name, *where, tuple(aliases[name])) for name, where in found.items()))
+        specs = {key: _spec(tensors[key], found) for key, found in owners.items()}
+        chosen = {spec.name for spec in (choose(specs.values(), selectors) if selectors else specs.values())}
+        return cls(tuple(_measured(spec, tensors[key]) for key, spec in specs.items() if spec.name in chosen))
 
     def select(self, *selectors: Selector) -> "ParamLayout":
         """The part that any selector matches: a glob over names, a layer type, or a predicate over specs.
@@ -80,31 +95,7 @@ class ParamLayout:
         """
         return ParamLayout(choose(self.specs, selectors))
 
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Names in order, without aliases."""
-        return tuple(spec.name for spec in self.specs)
-
-    @cached_property
-    def sizes(self) -> tuple[int, ...]:
-        """Numbers in each tensor."""
-        return tuple(spec.numel for spec in self.specs)
-
-    @cached_property
-    def offsets(self) -> tuple[int, ...]:
-        """Where each tensor starts in the flat vector."""
-        return (0, *accumulate(self.sizes[:-1]))
-
-    @cached_property
-    def numel(self) -> int:
-        """How many numbers are generated for one context."""
-        return sum(self.sizes)
-
-    @cached_property
-    def _by_name(self) -> dict[str, ParamSpec]:
-        return {spec.name: spec for spec in self.specs}
-
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over names, shapes and aliases: equal for two targets that the same weights fit."""
         what = [[spec.name, spec.shape, spec.aliases] for spec in self.specs]
@@ -211,11 +202,13 @@ class ParamLayout:
         raise LayoutError(f"'{missing}' is missing from the weights.")
 
 
-def _spec(name: str, owner: nn.Module, leaf: str, tensor: Tensor, aliases: tuple[str, ...]) -> ParamSpec:
+def _spec(tensor: Tensor, owners: list[tuple[nn.Module, str, str]]) -> ParamSpec:
+    """What can be said of a parameter without looking at its values."""
+    (owner, leaf, name), *others = owners
     if is_lazy(tensor):
         raise LayoutError(f"'{name}' has no shape yet: run the module once on an example, then build the target.")
     kind, fan_in, fan_out = role(owner, leaf, tensor)
-    mean, std = _moments(name, tensor, kind, fan_in)
+    layers = [qualified(base) for module, _, _ in owners for base in type(module).__mro__[:-2]]
     return ParamSpec(
         name=name,
         shape=tuple(tensor.shape),
@@ -223,22 +216,29 @@ def _spec(name: str, owner: nn.Module, leaf: str, tensor: Tensor, aliases: tuple
         kind=kind,
         fan_in=fan_in,
         fan_out=fan_out,
-        init_mean=mean,
-        init_std=std,
-        layer=tuple(qualified(t) for t in type(owner).__mro__[:-1] if t is not nn.Module),
-        aliases=aliases,
+        layer=tuple(dict.fromkeys(layers)),
+        aliases=tuple(alias for _, _, alias in others),
     )
 
 
-def _moments(name: str, tensor: Tensor, kind: Kind, fan_in: int) -> tuple[float, float]:
+def _measured(spec: ParamSpec, tensor: Tensor) -> ParamSpec:
+    if not tensor.is_floating_point():
+        raise LayoutError(f"'{spec.name}' is {tensor.dtype}: only real floating-point parameters can be generated.")
+    mean, std = _moments(spec, tensor)
+    return replace(spec, init_mean=mean, init_std=std)
+
+
+def _moments(spec: ParamSpec, tensor: Tensor) -> tuple[float, float]:
     if tensor.is_meta:
         # Nothing to measure: torch's own rule, U(-1/sqrt(fan_in), 1/sqrt(fan_in)), and 1 and 0 for normalisation.
-        if kind in ("norm_gain", "norm_bias"):
-            return float(kind == "norm_gain"), 0.0
-        return 0.0, 1.0 if kind == "embedding" else (3 * fan_in) ** -0.5
+        if spec.kind in ("norm_gain", "norm_bias"):
+            return float(spec.kind == "norm_gain"), 0.0
+        return 0.0, 1.0 if spec.kind == "embedding" else (3 * spec.fan_in) ** -0.5
     if tensor.numel() == 0:
         return 0.0, 0.0
     std, mean = torch.std_mean(tensor.detach().double(), correction=0)
     if not bool(torch.isfinite(std)):
-        raise LayoutError(f"'{name}' holds a value that is not finite: generated weights start from its distribution.")
+        raise LayoutError(
+            f"'{spec.name}' holds a value that is not finite: generated weights start from its distribution."
+        )
     return float(mean), float(std)

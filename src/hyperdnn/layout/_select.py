@@ -9,7 +9,7 @@ from torch import nn
 from hyperdnn.errors import LayoutError, nearest
 from hyperdnn.layout._spec import ParamSpec
 
-__all__ = ["Selector", "choose", "qualified"]
+__all__ = ["Selector", "as_selectors", "choose", "qualified"]
 
 Selector: TypeAlias = str | type[nn.Module] | Callable[[ParamSpec], bool]
 """A glob over names (``"*.norm.*"``), a layer type (``nn.Linear``, subclasses included) or a predicate over specs."""
@@ -18,6 +18,22 @@ Selector: TypeAlias = str | type[nn.Module] | Callable[[ParamSpec], bool]
 def qualified(layer: type) -> str:
     """The name under which a layer type is kept in `ParamSpec.layer`."""
     return f"{layer.__module__}.{layer.__qualname__}"
+
+
+def as_selectors(select: Selector | Iterable[Selector]) -> tuple[Selector, ...]:
+    """One selector or several, as a tuple.
+
+    Raises:
+        LayoutError: if there is none, or something is neither glob nor layer type nor predicate.
+    """
+    several = isinstance(select, Iterable) and not isinstance(select, str | type)
+    selectors: tuple[Selector, ...] = tuple(select) if several else (select,)  # type: ignore[assignment,arg-type]
+    if not selectors:
+        raise LayoutError("select is empty: nothing would be generated. Leave it out to generate everything.")
+    for selector in selectors:
+        if not isinstance(selector, str) and not callable(selector):
+            raise LayoutError(f"select: expected globs, layer types or predicates, got select={selector!r}.")
+    return selectors
 
 
 def choose(specs: Iterable[ParamSpec], selectors: Iterable[Selector]) -> tuple[ParamSpec, ...]:
@@ -29,7 +45,9 @@ def choose(specs: Iterable[ParamSpec], selectors: Iterable[Selector]) -> tuple[P
     everything = tuple(specs)
     chosen: set[str] = set()
     for selector in selectors:
-        matched = {spec.name for spec in everything if _matches(spec, selector)}
+        # A name counts as itself first: names may hold characters that are special in globs.
+        matched = {spec.name for spec in everything if selector in spec.names}
+        matched = matched or {spec.name for spec in everything if _matches(spec, selector)}
         if not matched:
             raise LayoutError(_nothing(selector, everything))
         chosen |= matched
@@ -38,10 +56,9 @@ def choose(specs: Iterable[ParamSpec], selectors: Iterable[Selector]) -> tuple[P
 
 def _matches(spec: ParamSpec, selector: Selector) -> bool:
     if isinstance(selector, str):
-        # A name counts as itself first: names may hold characters that are special in globs.
-        return any(name == selector or fnmatchcase(name, selector) for name in spec.names)
+        return any(fnmatchcase(name, selector) for name in spec.names)
     if isinstance(selector, type):
-        return qualified(selector) in spec.layer
+        return selector is nn.Module or qualified(selector) in spec.layer
     return bool(selector(spec))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import final
 
 from hyperdnn.errors import LayoutError
@@ -95,12 +94,12 @@ class SlotPlan:
                 runs.append(Run(_names(tensors), tuple(spec.numel // max(slots, 1) for spec in tensors), slots))
         return cls(layout, _grouped((run.widths, run) for run in runs))
 
-    @cached_property
+    @property
     def slots(self) -> int:
         """How many slots there are."""
         return sum(group.slots for group in self.groups)
 
-    @cached_property
+    @property
     def unused(self) -> int:
         """Numbers at the end of the last slot that belong to no tensor."""
         return sum(group.size * group.slots for group in self.groups) - self.layout.numel

@@ -39,7 +39,8 @@ class ParamSpec:
         fan_out: outputs that one input of the layer reaches.
         init_mean: mean of the tensor as the target's own initialisation left it; zero for a change.
         init_std: its standard deviation.
-        layer: qualified names of the owning module's class and its bases, the most specific first.
+        layer: qualified names of the owning module's class and its bases, the most specific first; for a tied
+            parameter those of all its owners.
         aliases: other names of the same tensor (tied parameters); filled on every call, generated once.
     """
 
@@ -82,10 +83,13 @@ class ParamSpec:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "ParamSpec":
         """The inverse of `to_json`."""
+        dtype = getattr(torch, data["dtype"])
+        if not isinstance(dtype, torch.dtype):
+            raise TypeError(f"'{data['dtype']}' is no number format")
         return cls(
             name=data["name"],
             shape=tuple(data["shape"]),
-            dtype=getattr(torch, data["dtype"]),
+            dtype=dtype,
             kind=data["kind"],
             fan_in=data["fan_in"],
             fan_out=data["fan_out"],

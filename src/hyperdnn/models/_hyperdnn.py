@@ -136,7 +136,7 @@ class HyperDNN(nn.Module):
         Args:
             args: the mixed batch ``(B, ...)``.
             context: with an index the ``K`` contexts; without one the context of each sample, of which equal ones are
-                found.
+                found, and the first of them stands for all.
             index: ``(B,)``, which of the contexts belongs to each sample.
             kwargs: more inputs ``(B, ...)``.
         """
@@ -145,7 +145,10 @@ class HyperDNN(nn.Module):
                 raise ContextError(
                     "grouped finds equal contexts in a tensor only: pass the distinct contexts and index=."
                 )
-            context, index = torch.unique(context, dim=0, return_inverse=True)
+            distinct, index = torch.unique(context.detach(), dim=0, return_inverse=True)
+            order = torch.arange(len(context), device=context.device)
+            first = order.new_full((len(distinct),), len(context)).scatter_reduce(0, index, order, "amin")
+            context = context[first]  # unique has no derivative, picking has
         return self.target.grouped(self.generate(context), *args, index=index, **kwargs)
 
     def bake(self, context: Context, *, buffers: Mapping[str, Tensor] | None = None) -> nn.Module:
@@ -178,13 +181,13 @@ class HyperDNN(nn.Module):
         c = self.count()
         print(
             f"trainable params: {c.trained:,} || all params: {c.total:,} || "
-            f"trainable%: {100 * c.trained / c.total:.4f} || "
+            f"trainable%: {100 * c.trained / max(c.total, 1):.4f} || "
             f"generated: {c.generated:,} || compression ratio: {c.compression_ratio:.2f}"
         )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder (see `from_pretrained`)."""
-        _save.save(self.target, self.hypernet, self.state_dict(), Path(folder))
+        _save.save(self, self.target, self.hypernet, Path(folder))
 
     @classmethod
     def from_pretrained(
@@ -218,7 +221,7 @@ class HyperDNN(nn.Module):
         """
         given = {"encoder": encoder, "slots": slots, "body": body, "head": head, "hypernet": hypernet}
         mine = {role: part for role, part in given.items() if part is not None}
-        model = cls(*_load.load_parts(Path(folder), target, mine))
-        tensors = _load.read_tensors(Path(folder), model.state_dict())
-        model.load_state_dict(tensors, assign=True)
+        config = _load.read_config(Path(folder))
+        model = cls(*_load.load_parts(config, Path(folder), target, mine))
+        _load.load_tensors(config, Path(folder), model, model.hypernet)
         return model.to(map_location)

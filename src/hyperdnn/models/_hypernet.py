@@ -65,14 +65,14 @@ def _fits(encoder: nn.Module, slots: nn.Module | None, body: nn.Module, head: nn
         raise ConfigError(f"{name} takes no slots. Leave out slots=, or use ChunkedHead or ComponentHead.")
     if wanted is not None and given is not None and wanted != given:
         raise ConfigError(f"{name} takes {wanted} slots, but slots= gives {given}.")
-    width = getattr(encoder, "features", None)
-    if width is not None and slots is not None:
-        width = width + slots.features if hasattr(slots, "features") else None
-    _same("body", body, "features", width, "the encoder's and slots' features together are")
+    widths = [getattr(part, "features", None) for part in (encoder, slots) if part is not None]
+    numbers = [width for width in widths if isinstance(width, int)]
+    total = sum(numbers) if len(numbers) == len(widths) else None
+    _same("body", body, "features", total, "the encoder's and slots' features together are")
     _same("head", head, "hidden", getattr(body, "hidden", None), "the body's output is")
 
 
 def _same(role: str, part: nn.Module, attribute: str, width: object, what: str) -> None:
     declared = getattr(part, attribute, None)
-    if declared is not None and width is not None and declared != width:
+    if isinstance(declared, int) and isinstance(width, int) and declared != width:
         raise ConfigError(f"{role} {type(part).__name__} takes {declared} {attribute}, but {what} {width} wide.")

@@ -8,71 +8,99 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hyperdnn.errors import CheckpointError, ConfigError, LayoutError
+from hyperdnn.errors import CheckpointError, ConfigError, HyperDNNError, LayoutError
 from hyperdnn.layout import ParamLayout
 from hyperdnn.models._hypernet import Hypernet
 from hyperdnn.models._parts import build_combine, build_part
 from hyperdnn.models._save import CONFIG, FORMAT, TENSORS
+from hyperdnn.protocols import Combine
 from hyperdnn.targets import Target
 
-__all__ = ["load_parts", "read_tensors"]
+__all__ = ["load_parts", "load_tensors", "read_config"]
 
 
-def load_parts(folder: Path, module: nn.Module, mine: dict[str, nn.Module]) -> tuple[Target, nn.Module]:
+def load_parts(
+    config: dict[str, Any], folder: Path, module: nn.Module, mine: dict[str, nn.Module]
+) -> tuple[Target, nn.Module]:
     """Target and hypernet as configured, their tensors still to be filled.
 
+    The module is taken over last, so that a folder which does not fit leaves it as it was.
+
     Raises:
-        CheckpointError: if the configuration is missing, damaged or of another format.
+        CheckpointError: if the configuration is damaged.
         LayoutError: if the module is not the one that the model was saved for.
         ConfigError: if a part of the user's own is missing.
     """
-    config = _read_config(folder)
     try:
-        saved, hypernet = config["target"], config["hypernet"]
+        saved = config["target"]
+        combine, names = build_combine(saved["combine"]), tuple(saved["select"])
         layout = ParamLayout.from_json(config["layout"]["specs"])
-        combine, names = build_combine(saved["combine"]), saved["select"]
-        absent = [name for name in names if name not in ParamLayout.of(module)]
-        if absent:
-            raise LayoutError(
-                f"{folder} was saved for another target ({saved['class']}): "
-                f"'{absent[0]}' is not in {type(module).__name__}."
-            )
-        target = Target(module, names, combine=combine, buffers=saved["buffers"], train_base=saved["train_base"])
-        difference = layout.difference(target.layout)
-        if difference is not None:
-            raise LayoutError(f"{folder} was saved for another target: in its layout {difference}.")
-        return target, _hypernet(hypernet, layout, mine)
-    except (KeyError, TypeError, AttributeError) as error:
+        _same_target(folder, saved["class"], layout, module, names, combine)
+        hypernet = _hypernet(config["hypernet"], layout, mine)
+        options = {"buffers": saved["buffers"], "train_base": saved["train_base"]}
+        return Target(module, names, combine=combine, **options), hypernet
+    except HyperDNNError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder / CONFIG} is not a configuration of hyperdnn: {error!r}.") from error
 
 
-def read_tensors(folder: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The saved tensors, complete and of the expected shapes.
+def load_tensors(config: dict[str, Any], folder: Path, model: nn.Module, hypernet: nn.Module) -> None:
+    """Fill a model with the saved tensors, in their number formats, and freeze what was frozen.
 
     Raises:
         CheckpointError: if the file is missing, damaged or foreign, naming the first tensor that does not fit.
     """
-    path = folder / TENSORS
+    tensors = _read_tensors(config, folder)
+    _check(tensors, model.state_dict(), folder / TENSORS)
+    formats = {t.dtype for name, t in tensors.items() if name.startswith("hypernet.") and t.is_floating_point()}
+    if len(formats) == 1:
+        hypernet.to(formats.pop())  # also what is not saved, such as the format in which noise is drawn
+    # Values go into the tensors that are there: tied parameters stay tied.
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if name in tensors:
+            tensor.data = tensor.data.to(tensors[name].dtype)
+    model.load_state_dict(tensors)
+    for name, parameter in model.named_parameters():
+        if name in config["frozen"]:
+            parameter.requires_grad_(False)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration, known to be of this format and no more.
+
+    Raises:
+        CheckpointError: if it is missing, damaged or of another format.
+    """
+    path = folder / CONFIG
     try:
-        tensors = load_file(path)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing.") from error
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}.") from error
-    shared = _read_config(folder).get("shared", {})
-    for name, source in shared.items():
-        if source not in tensors:
-            raise CheckpointError(f"{path}: '{source}', shared with '{name}', is missing.")
-        tensors[name] = tensors[source]
-    for name in [*expected, *tensors]:
-        if name not in tensors or name not in expected:
-            state = "missing from the file" if name in expected else "not part of this model"
-            raise CheckpointError(f"{path}: '{name}' is {state}. Was it saved by another model?")
-        if tensors[name].shape != expected[name].shape:
-            raise CheckpointError(
-                f"{path}: '{name}' is {tuple(tensors[name].shape)}, expected {tuple(expected[name].shape)}."
-            )
-    return tensors
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{path} is missing: {folder} holds no saved model.") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}.") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        found = config.get("format") if isinstance(config, dict) else None
+        raise CheckpointError(f"{path}: expected format {FORMAT}, found {found}. It needs another version of hyperdnn.")
+    for key, kind in (("target", dict), ("hypernet", dict), ("layout", dict), ("shared", dict), ("frozen", list)):
+        if not isinstance(config.get(key), kind):
+            raise CheckpointError(f"{path} is not a configuration of hyperdnn: '{key}' is missing or damaged.")
+    return config
+
+
+def _same_target(
+    folder: Path, kind: str, layout: ParamLayout, module: nn.Module, names: tuple[str, ...], combine: Combine
+) -> None:
+    known = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    absent = [name for name in names if name not in known]
+    if absent:
+        raise LayoutError(
+            f"{folder} was saved for another target ({kind}): '{absent[0]}' is not in {type(module).__name__}."
+        )
+    parts = [part for spec in ParamLayout.of(module, *names) for part in combine.specs(spec)]
+    difference = layout.difference(ParamLayout(tuple(parts)))
+    if difference is not None:
+        raise LayoutError(f"{folder} was saved for another target: in its layout {difference}.")
 
 
 def _hypernet(saved: dict[str, Any], layout: ParamLayout, mine: dict[str, nn.Module]) -> nn.Module:
@@ -83,23 +111,37 @@ def _hypernet(saved: dict[str, Any], layout: ParamLayout, mine: dict[str, nn.Mod
         raise ConfigError(f"{role}= was passed, but the saved {role} is hyperdnn's own and is built from the file.")
     if not saved["own"]:
         if "hypernet" not in mine:
-            raise ConfigError(
-                f"the saved hypernet is a {saved['class']} of your own: pass from_pretrained(..., hypernet=...)."
-            )
+            kind = saved["class"]
+            raise ConfigError(f"the saved hypernet is a {kind} of your own: pass from_pretrained(..., hypernet=...).")
         return mine["hypernet"]
     parts = {role: build_part(role, part, layout, mine) for role, part in saved["parts"].items()}
     return Hypernet(encoder=parts["encoder"], slots=parts.get("slots"), body=parts["body"], head=parts["head"])
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
+def _read_tensors(config: dict[str, Any], folder: Path) -> dict[str, Tensor]:
+    path = folder / TENSORS
     try:
-        config = json.loads(path.read_text())
+        tensors = load_file(path)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing: {folder} holds no saved model.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}.") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        found = config.get("format") if isinstance(config, dict) else None
-        raise CheckpointError(f"{path}: expected format {FORMAT}, found {found}. It needs another version of hyperdnn.")
-    return config
+        raise CheckpointError(f"{path} is missing.") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}.") from error
+    for name, source in config["shared"].items():
+        if source not in tensors:
+            raise CheckpointError(f"{path}: '{source}', shared with '{name}', is missing.")
+        tensors[name] = tensors[source]
+    return tensors
+
+
+def _check(tensors: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
+    for name in [*expected, *tensors]:
+        if name not in tensors or name not in expected:
+            state = "missing from the file" if name in expected else "not part of this model"
+            raise CheckpointError(f"{path}: '{name}' is {state}. Was it saved by another model?")
+        saved, wanted = tensors[name], expected[name]
+        if saved.shape != wanted.shape:
+            raise CheckpointError(f"{path}: '{name}' is {tuple(saved.shape)}, expected {tuple(wanted.shape)}.")
+        if saved.is_floating_point() != wanted.is_floating_point():
+            raise CheckpointError(f"{path}: '{name}' is {saved.dtype}, expected {wanted.dtype}.")
+        if wanted.is_meta:
+            raise ConfigError(f"'{name}' is on the meta device and cannot be filled: pass a target with real tensors.")

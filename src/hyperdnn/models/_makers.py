@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+import torch
 from torch import nn
 
 from hyperdnn import bodies, encoders, heads
 from hyperdnn import init as initial
+from hyperdnn.errors import ConfigError
 from hyperdnn.layout import ParamLayout, Selector
 from hyperdnn.models._hypernet import Hypernet
 from hyperdnn.protocols import Combine
@@ -35,25 +37,35 @@ def make(
 
     Small targets get a `FullHead`. Larger ones get a `ChunkedHead` with chunks so long that the hypernet has about
     half as many parameters as it generates.
+
+    Raises:
+        ConfigError: if ``init`` is another word than ``"target"``.
     """
-    values = dict(module.named_parameters(remove_duplicate=False)) if init == "target" else None
+    if isinstance(init, str) and init != "target":
+        raise ConfigError(f"init='{init}' is unknown: expected a rule such as init.matched, or 'target'.")
+    # A change starts at zero, so with a base the target's own weights are where it starts anyway.
+    at_target = init == "target" and not (combine is not None and combine.needs_base)
+    example = next(module.parameters(), torch.empty(0))  # the hypernet follows its device and number format
+    values = dict(module.named_parameters(remove_duplicate=False)) if at_target else {}
     target = Target(module, select, combine=combine, buffers=buffers)
     layout = target.layout
     rule = initial.matched if isinstance(init, str) else init
     width = encoder.features
-    if values is not None or hidden * layout.numel <= FULL_HEAD_LIMIT:
+    if at_target or hidden * layout.numel <= FULL_HEAD_LIMIT:
         head: heads.FullHead | heads.ChunkedHead = heads.FullHead(hidden, layout, init=rule)
         slots = None
-        if values is not None:
+        if at_target:
             initial.from_target_(head, values)
     else:
         head = chunked = heads.ChunkedHead(hidden, layout, _chunk(layout, hidden), init=rule)
         slots = encoders.Slots(chunked.slots, features=32)
         width += slots.features
     body = bodies.MLP(width, hidden, hidden, activation="gelu")
-    return target, Hypernet(encoder=encoder, slots=slots, body=body, head=head)
+    hypernet = Hypernet(encoder=encoder, slots=slots, body=body, head=head)
+    device = None if example.is_meta else example.device
+    return target, hypernet.to(device=device, dtype=example.dtype)
 
 
 def _chunk(layout: ParamLayout, hidden: int) -> int:
     chunk = layout.numel // (2 * hidden)
-    return max(32, chunk - chunk % 32)  # multiples of 32 make good matrix products
+    return min(layout.numel, max(32, chunk - chunk % 32))  # multiples of 32 make good matrix products

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hyperdnn._version import __version__
+from hyperdnn.errors import CheckpointError
 from hyperdnn.models._hypernet import Hypernet
 from hyperdnn.models._parts import describe_combine, describe_part
 from hyperdnn.targets import Target
@@ -22,13 +23,14 @@ CONFIG = "config.json"
 TENSORS = "model.safetensors"
 
 
-def save(target: Target, hypernet: nn.Module, state: dict[str, Tensor], folder: Path) -> None:
+def save(model: nn.Module, target: Target, hypernet: nn.Module, folder: Path) -> None:
     """Write both files, each under a temporary name first, so that a folder never holds half of one.
 
     Raises:
         ConfigError: if the target's combine is the user's own.
+        CheckpointError: if the folder is a file.
     """
-    unique, shared = _without_shared(state)
+    unique, shared = _without_shared(model.state_dict())
     config: dict[str, Any] = {
         "format": FORMAT,
         "versions": {"hyperdnn": __version__, "torch": torch.__version__},
@@ -42,8 +44,12 @@ def save(target: Target, hypernet: nn.Module, state: dict[str, Tensor], folder: 
         "hypernet": _describe(hypernet),
         "layout": {"fingerprint": target.layout.fingerprint, "specs": target.layout.to_json()},
         "shared": shared,
+        "frozen": [name for name, parameter in model.named_parameters() if not parameter.requires_grad],
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise CheckpointError(f"{folder} is a file, not a folder to save into.") from error
     _replace(folder / TENSORS, lambda path: save_file(unique, path, metadata={"format": "pt"}))
     _replace(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=2) + "\n"))
 
@@ -58,11 +64,11 @@ def _describe(hypernet: nn.Module) -> dict[str, Any]:
 
 def _without_shared(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors that several names share are written once: safetensors refuses to write them twice."""
-    first: dict[tuple[int, torch.Size, torch.dtype], str] = {}
+    first: dict[tuple[object, ...], str] = {}
     unique: dict[str, Tensor] = {}
     shared: dict[str, str] = {}
     for name, tensor in state.items():
-        key = (tensor.data_ptr(), tensor.shape, tensor.dtype)
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
         if tensor.numel() and key in first:
             shared[name] = first[key]
         else:

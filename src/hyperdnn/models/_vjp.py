@@ -28,9 +28,8 @@ def hypernet_vjp(weights: Mapping[str, Tensor], vectors: Mapping[str, Tensor]) -
     """
     if weights.keys() != vectors.keys():
         odd = min(weights.keys() ^ vectors.keys())
-        raise LayoutError(
-            f"'{odd}' is only in one of weights and vectors.{nearest(odd, weights.keys() & vectors.keys())}"
-        )
+        other = weights if odd in vectors else vectors
+        raise LayoutError(f"'{odd}' is only in one of weights and vectors.{nearest(odd, other.keys() - {odd})}")
     for name, weight in weights.items():
         if weight.shape != vectors[name].shape:
             raise LayoutError(f"'{name}': expected a vector {tuple(weight.shape)}, got {tuple(vectors[name].shape)}.")

@@ -1,17 +1,19 @@
 """Bricks without opinions.
 
-Recurrent layers and pooled batch normalisation that run with weights from outside, for one context and for many; the
-activations that bodies name; what slot heads share.
+Recurrent layers, embeddings and pooled batch normalisation that run with weights from outside, for one context and for
+many; the activations that bodies name; what slot heads share.
 """
 
 from hyperdnn.nn._activation import activation
 from hyperdnn.nn._cells import RecurrentCell
+from hyperdnn.nn._lookup import Lookup
 from hyperdnn.nn._pooled import PooledBatchNorm
 from hyperdnn.nn._recurrent import Recurrent
 from hyperdnn.nn._slot_signs import SlotSigns
 from hyperdnn.nn._tensor_affine import TensorAffine
 
 __all__ = [
+    "Lookup",
     "PooledBatchNorm",
     "Recurrent",
     "RecurrentCell",

@@ -77,6 +77,7 @@ class RecurrentCell(nn.Module):
         self.mode = {nn.LSTMCell: "LSTM", nn.GRUCell: "GRU"}.get(type(cell), "")
         if isinstance(cell, nn.RNNCell):
             self.mode = f"RNN_{cell.nonlinearity.upper()}"
+        self.training = cell.training
         for name, parameter in cell.named_parameters(recurse=False):
             self.register_parameter(name, parameter)
 
@@ -96,10 +97,15 @@ class RecurrentCell(nn.Module):
             zeros = input.new_zeros(*input.shape[:-1], self.hidden_size)
             hx = (zeros, zeros) if self.mode == "LSTM" else zeros
         state = hx if isinstance(hx, tuple) else (hx,)
+        for given in state:
+            if given.shape != (*input.shape[:-1], self.hidden_size):  # plain operations would broadcast it
+                expected = (*input.shape[:-1], self.hidden_size)
+                raise RuntimeError(f"{self.mode} cell: expected a state {expected}, got {tuple(given.shape)}.")
         bias_ih, bias_hh = (self.bias_ih, self.bias_hh) if self.bias else (None, None)
         weights = (self.weight_ih, self.weight_hh, bias_ih, bias_hh)
         if is_mapped(input, *state, *weights):
             gates = F.linear(input, self.weight_ih, bias_ih)
+            state = tuple(s.to(gates.dtype) for s in state)  # as the kernels do under autocast
             state = STEPS[self.mode](gates, state, self.weight_hh, bias_hh)
         else:
             row, *rows = [t.unsqueeze(0) if input.ndim == 1 else t for t in (input, *state)]

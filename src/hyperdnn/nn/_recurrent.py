@@ -52,6 +52,7 @@ class Recurrent(nn.Module):
         self.dropout = layer.dropout
         self.bidirectional = layer.bidirectional
         self.proj_size = layer.proj_size
+        self.training = layer.training
         for name, parameter in layer.named_parameters(recurse=False):
             self.register_parameter(name, parameter)
         suffixes = ["", "_reverse"] if layer.bidirectional else [""]
@@ -127,6 +128,7 @@ class Recurrent(nn.Module):
         bias_ih, bias_hh = rest[:2] if self.bias else (None, None)
         step, outputs = STEPS[self.mode], []
         gates = F.linear(steps, weight_ih, bias_ih).unbind(0)
+        state = tuple(s.to(gates[0].dtype) for s in state)  # as the kernels do under autocast
         for gate in reversed(gates) if backward else gates:
             state = step(gate, state, weight_hh, bias_hh)
             if self.proj_size:

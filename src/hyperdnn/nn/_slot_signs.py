@@ -13,8 +13,8 @@ class SlotSigns(nn.Module):
     """Multiplies the features of each slot with its own fixed random signs.
 
     Slots share one output map. Their features leave a ReLU body nearly parallel, so the rows that they generate would
-    start nearly parallel too: ten layers of such filters start at a third of the activations' second moment. Under
-    signs of their own they start independent, at no trained number.
+    start nearly parallel too: after ten layers of such filters the activations' second moment is a third of what it
+    should be, and some contexts are dead. Under signs of their own they start independent, at no trained number.
 
     Args:
         slots: how many.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperdnn.layout import ParamLayout
-from hyperdnn.targets._places import places
+from hyperdnn.targets._places import places, release
 from hyperdnn.targets._swap import restore
 from hyperdnn.typing import Weights
 
@@ -27,9 +27,11 @@ def bake(module: nn.Module, layout: ParamLayout, weights: Weights, buffers: Mapp
     module = copy.deepcopy(module)
     parameters: dict[str, nn.Parameter] = {}
     for spec in layout:
-        parameters.update(dict.fromkeys(spec.names, nn.Parameter(weights[spec.name].detach().clone())))
+        value = weights[spec.name].detach().to(spec.dtype, copy=True)
+        parameters.update(dict.fromkeys(spec.names, nn.Parameter(value)))
     for owner, leaf, name in places(module, layout):
         owner._parameters[leaf] = parameters[name]
+    release(module)
     for name, buffer in buffers.items():
         module.get_buffer(name).copy_(buffer)
     return restore(module)

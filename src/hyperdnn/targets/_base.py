@@ -1,6 +1,6 @@
 """The base weights that a change is added to, and the sum of both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 from torch import Tensor, nn
@@ -42,18 +42,20 @@ def assemble(
     parts: Sequence[tuple[ParamSpec, Sequence[ParamSpec]]],
     weights: Weights,
     base: BaseWeights | None,
+    names: Mapping[str, tuple[str, ...]],
 ) -> Weights:
-    """Combine generated tensors, with the base if there is one, and fill the result in under every alias.
+    """Combine generated tensors, with the base if there is one, and fill the result in under several names.
 
     Args:
         combine: the rule.
         parts: for each parameter what is generated for it.
         weights: generated, ``(*contexts, *shape)``.
         base: kept values, for a combine that needs them.
+        names: under which each parameter is wanted.
     """
     full: Weights = {}
     for spec, generated in parts:
         value = None if base is None else base[spec.name]
         tensor = combine([weights[part.name] for part in generated], value, spec.shape)
-        full.update(dict.fromkeys(spec.names, tensor))
+        full.update(dict.fromkeys(names[spec.name], tensor))
     return full

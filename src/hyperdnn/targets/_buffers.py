@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hyperdnn._torch import NormBase
 from hyperdnn.errors import BufferPolicyError, ContextError, LayoutError, nearest
 from hyperdnn.nn import PooledBatchNorm
-from hyperdnn.targets._swap import swap_batch_norm
+from hyperdnn.targets._swap import can_pool, swap_batch_norm
 
 __all__ = [
     "Policy",
@@ -22,6 +22,7 @@ __all__ = [
     "check_rows",
     "enforce_policy",
     "initial_buffers",
+    "pools",
     "put_rows",
     "statistics",
 ]
@@ -60,14 +61,19 @@ def apply_policy(module: nn.Module, policy: str | None) -> nn.Module:
         for layer in layers.values():
             _forget(layer)
     if policy == "shared":
-        module = swap_batch_norm(module)
-        for name, layer in statistics(module).items():
-            if not isinstance(layer, PooledBatchNorm):
+        for name, layer in layers.items():
+            if not can_pool(layer):
                 raise BufferPolicyError(
                     f"'{name}' ({type(layer).__name__}) cannot pool its statistics over contexts. "
                     'Use buffers="frozen", "batch" or "per_context".'
                 )
+        module = swap_batch_norm(module)
     return module
+
+
+def pools(module: nn.Module) -> bool:
+    """Whether statistics are being pooled over contexts: then all of them must be in one call."""
+    return any(isinstance(layer, PooledBatchNorm) and layer.training for layer in module.modules())
 
 
 def enforce_policy(module: nn.Module, policy: str | None, *, own_buffers: bool) -> None:
@@ -115,6 +121,8 @@ def check_ids(
                 f"running statistics '{name}': expected (sets, *{tuple(expected[name].shape[1:])}), "
                 f"got {tuple(buffers[name].shape)}."
             )
+    if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
+        raise ContextError(f"ids: expected integers, got {ids.dtype}.")
     if ids.shape != contexts:
         raise ContextError(f"ids: expected one for each context, {tuple(contexts)}, got {tuple(ids.shape)}.")
     sets = min((b.shape[0] for b in buffers.values()), default=0)
@@ -139,6 +147,12 @@ def check_rows(rows: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Ma
             f"expected running statistics for {sorted(expected) or 'nothing'} (they belong to "
             f'buffers="per_context"), got {sorted(rows) or "none"}.'
         )
+    for name, row in rows.items():
+        if row.shape != expected[name].shape[1:]:
+            raise BufferPolicyError(
+                f"running statistics '{name}': expected those of one context, {tuple(expected[name].shape[1:])}, "
+                f"got {tuple(row.shape)}."
+            )
     return rows
 
 

@@ -1,17 +1,18 @@
 """Run a module with weights: once, mapped over contexts, or in a loop."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.backends import mha as attention
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hyperdnn._torch import tree_flatten, tree_map, tree_unflatten, vmap_without_fallback
-from hyperdnn.errors import BatchingError, BufferPolicyError
+from hyperdnn.errors import BatchingError, BufferPolicyError, nearest
+from hyperdnn.targets._refusals import buffers_intact, explained
 from hyperdnn.typing import Weights
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "call_loop",
     "call_mapped",
     "call_once",
+    "check_leaves",
+    "check_options",
 ]
 
 Inputs: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
@@ -35,7 +38,34 @@ Dims: TypeAlias = tuple[int | None, ...]
 Mode: TypeAlias = Literal["vmap", "loop"]
 Randomness: TypeAlias = Literal["different", "same", "error"]
 
-_OPERATOR = re.compile(r"aten::\w+(\.\w+)?")
+_MAPPED = object()  # stands for a tensor among outputs that go around vmap
+
+
+def check_leaves(leaves: Iterable[Any], what: str) -> None:
+    """Verify that no object hides tensors, which then cannot be divided among contexts or joined again.
+
+    Raises:
+        BatchingError: naming its class.
+    """
+    for leaf in leaves:
+        if isinstance(leaf, Tensor | nn.Module) or torch.compiler.is_compiling():
+            continue
+        if any(isinstance(value, Tensor) for value in getattr(leaf, "__dict__", {}).values()):
+            raise BatchingError(
+                f"a {type(leaf).__name__} was {what}, in which tensors cannot be told apart by context. Use a tuple or "
+                "a dict, or register the class as a pytree of torch."
+            )
+
+
+def check_options(randomness: str, mode: str) -> None:
+    """Verify two options that torch would ignore or answer late.
+
+    Raises:
+        BatchingError: naming the option and what it may be.
+    """
+    for name, value, kind in (("randomness", randomness, Randomness), ("mode", mode, Mode)):
+        if value not in get_args(kind):
+            raise BatchingError(f"{name}='{value}' is unknown.{nearest(value, get_args(kind))}")
 
 
 def call_once(module: nn.Module, weights: Weights, inputs: Inputs) -> Any:
@@ -65,12 +95,13 @@ def call_mapped(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims,
     Raises:
         BatchingError: if an operator cannot be mapped, naming it.
     """
-    shape: list[Any] = []
+    around: list[Any] = []
 
     def call(weights: Weights, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
         # vmap passes tensors only: what else the module returns (None, numbers) goes around it.
         leaves, spec = tree_flatten(call_once(module, weights, (args, kwargs)))
-        shape[:] = [spec, [None if isinstance(leaf, Tensor) else leaf for leaf in leaves]]
+        check_leaves(leaves, "returned")
+        around[:] = [spec, [_MAPPED if isinstance(leaf, Tensor) else leaf for leaf in leaves]]
         return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
     mapped: Callable[..., list[Tensor]] = call
@@ -78,21 +109,29 @@ def call_mapped(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims,
         where = tree_map(lambda leaf, dim=dim: dim if isinstance(leaf, Tensor) else None, inputs)
         mapped = torch.vmap(mapped, in_dims=(0, *where), randomness=randomness)
     # Attention's fused kernels have no batching rule everywhere; the plain formula has.
-    with _explained(), vmap_without_fallback(), sdpa_kernel(SDPBackend.MATH):
+    with explained(), buffers_intact(module), vmap_without_fallback(), sdpa_kernel(SDPBackend.MATH):
         tensors = iter(mapped(weights, *inputs))
-    spec, others = shape
-    return tree_unflatten([next(tensors) if other is None else other for other in others], spec)
+    spec, leaves = around
+    return tree_unflatten([next(tensors) if leaf is _MAPPED else leaf for leaf in leaves], spec)
 
 
-def call_loop(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, contexts: torch.Size) -> Any:
+def call_loop(
+    module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, contexts: torch.Size, randomness: Randomness
+) -> Any:
     """The same as `call_mapped`, one context after the other."""
     outputs = []
+    start = torch.get_rng_state() if randomness == "same" else None
     for where in torch.cartesian_prod(*map(torch.arange, contexts)).reshape(-1, len(contexts)).tolist():
         here = tuple(i for i, dim in zip(where, dims, strict=True) if dim is not None)
         picked = tree_map(lambda leaf, here=here: leaf[here] if isinstance(leaf, Tensor) else leaf, inputs)
+        if start is not None:
+            torch.set_rng_state(start)
         outputs.append(call_once(module, {n: w[tuple(where)] for n, w in weights.items()}, picked))
 
     def stack(*leaves: Any) -> Any:
+        check_leaves(leaves, "returned")
+        if not isinstance(leaves[0], Tensor) and any(leaf != leaves[0] for leaf in leaves):
+            raise BatchingError(f"the module returned {leaves[0]!r} in one context and something else in another.")
         return torch.stack(leaves).reshape(contexts + leaves[0].shape) if isinstance(leaves[0], Tensor) else leaves[0]
 
     return tree_map(stack, *outputs)
@@ -126,34 +165,11 @@ def call_empty(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, 
 @contextmanager
 def attention_without_fast_path(*, needed: bool) -> Iterator[None]:
     """Keep attention layers from their inference kernels, which lose the gradient of mapped weights."""
-    if not needed or torch.compiler.is_compiling() or not torch.backends.mha.get_fastpath_enabled():
+    if not needed or not attention.get_fastpath_enabled():
         yield
         return
-    torch.backends.mha.set_fastpath_enabled(False)
+    attention._is_fastpath_enabled = False  # what the setter does; dynamo follows the assignment, not the setter
     try:
         yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(True)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn vmap's refusals into an error that names the operator and the remedy."""
-    try:
-        yield
-    except RuntimeError as error:
-        text = str(error)
-        operator = _OPERATOR.search(text)
-        remedy = 'Use mode="loop", or rewrite that part of the target.'
-        if operator and ("Batching rule not implemented" in text or "hit the vmap fallback" in text):
-            raise BatchingError(f"{operator[0]} has no batching rule. {remedy}") from error
-        if "vmap:" in text and ("data-dependent control flow" in text or ".item()" in text):
-            raise BatchingError(
-                f"the target decides on the value of a tensor, which differs between contexts. {remedy}"
-            ) from error
-        if "vmap: inplace arithmetic" in text:
-            raise BatchingError(
-                "the target writes values that differ between contexts into a tensor that they share (a buffer?). "
-                f"{remedy}"
-            ) from error
-        raise
+        attention._is_fastpath_enabled = True

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hyperdnn._torch import tree_leaves, tree_map
 from hyperdnn.errors import BatchingError, ContextError
-from hyperdnn.targets._call import Dims, Inputs
+from hyperdnn.targets._call import Dims, Inputs, check_leaves
 
 __all__ = [
     "BATCHED_ADVICE",
@@ -54,7 +54,9 @@ def check_data(inputs: Inputs, dims: Dims, contexts: torch.Size, advice: str) ->
         ContextError: with advice which verb to use instead.
     """
     expected = tuple(size for size, dim in zip(contexts, dims, strict=True) if dim is not None)
-    for leaf in tree_leaves(inputs):
+    leaves = tree_leaves(inputs)
+    check_leaves(leaves, "passed")
+    for leaf in leaves:
         if isinstance(leaf, Tensor) and tuple(leaf.shape[: len(expected)]) != expected:
             rows = contexts[0] if len(contexts) == 1 else tuple(contexts)
             raise ContextError(f"context has {rows} rows but x has {_shown(leaf, len(expected))}; {advice}")

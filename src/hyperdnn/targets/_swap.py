@@ -5,17 +5,28 @@ from collections.abc import Callable
 from torch import nn
 
 from hyperdnn._torch import BatchNormBase
-from hyperdnn.nn import PooledBatchNorm, Recurrent, RecurrentCell
+from hyperdnn.errors import LayoutError
+from hyperdnn.layout import ParamLayout
+from hyperdnn.nn import Lookup, PooledBatchNorm, Recurrent, RecurrentCell
 
-__all__ = ["restore", "swap_batch_norm", "swap_recurrent"]
+__all__ = ["can_pool", "check_recurrent", "restore", "swap_batch_norm", "swap_layers"]
 
 _RECURRENT = (nn.LSTM, nn.GRU, nn.RNN)
 _CELLS = (nn.LSTMCell, nn.GRUCell, nn.RNNCell)
 _BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_always_called",
+    "_forward_hooks_with_kwargs",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
 
 
-def swap_recurrent(module: nn.Module) -> nn.Module:
-    """Replace torch's recurrent layers and cells; subclasses of them stay, for their forward is not ours to know."""
+def swap_layers(module: nn.Module) -> nn.Module:
+    """Replace torch's recurrent layers, cells and embeddings; subclasses stay, for theirs is another forward."""
 
     def ours(layer: nn.Module) -> nn.Module:
         if type(layer) in _RECURRENT:
@@ -24,27 +35,48 @@ def swap_recurrent(module: nn.Module) -> nn.Module:
         if type(layer) in _CELLS:
             assert isinstance(layer, nn.RNNCellBase)
             return RecurrentCell(layer)
-        return layer
+        return Lookup(layer) if type(layer) is nn.Embedding else layer
 
     return _replace(module, ours)
+
+
+def check_recurrent(module: nn.Module, layout: ParamLayout) -> None:
+    """Verify that no generated parameter belongs to a recurrent layer that cannot be swapped.
+
+    Raises:
+        LayoutError: naming the layer: it keeps a list of its weights and would run on old ones.
+    """
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.RNNBase) and type(layer) not in _RECURRENT:
+            inside = [spec.name for spec in layout if spec.name.startswith(f"{name}." if name else "")]
+            if inside:
+                raise LayoutError(
+                    f"'{inside[0]}' belongs to a {type(layer).__name__}, whose weights cannot come from outside. Use "
+                    "nn.LSTM, nn.GRU or nn.RNN itself, without weight norm, or do not select it."
+                )
 
 
 def swap_batch_norm(module: nn.Module) -> nn.Module:
     """Replace torch's batch normalisation that keeps running statistics by the pooled one."""
 
     def ours(layer: nn.Module) -> nn.Module:
-        if type(layer) in _BATCH_NORM and isinstance(layer, BatchNormBase) and layer.running_mean is not None:
+        if can_pool(layer) and isinstance(layer, BatchNormBase) and layer.running_mean is not None:
             return PooledBatchNorm(layer)
         return layer
 
     return _replace(module, ours)
 
 
+def can_pool(layer: nn.Module) -> bool:
+    """Whether the layer is one whose statistics `PooledBatchNorm` can pool."""
+    return type(layer) in _BATCH_NORM
+
+
 def restore(module: nn.Module) -> nn.Module:
     """Put torch's own layers back, with the parameters that are there now."""
 
     def theirs(layer: nn.Module) -> nn.Module:
-        if not isinstance(layer, Recurrent | RecurrentCell | PooledBatchNorm):
+        if not isinstance(layer, Lookup | Recurrent | RecurrentCell | PooledBatchNorm):
             return layer
         original = layer.restore()
         original.train(layer.training)
@@ -63,6 +95,8 @@ def _replace(module: nn.Module, make: Callable[[nn.Module], nn.Module]) -> nn.Mo
         if id(node) not in made:
             made[id(node)] = node  # a cycle ends here
             made[id(node)] = new = make(node)
+            for hooks in _HOOKS:
+                setattr(new, hooks, getattr(node, hooks))
             for name, child in list(new._modules.items()):
                 if child is not None:
                     new._modules[name] = visit(child)

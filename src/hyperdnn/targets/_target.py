@@ -7,8 +7,8 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from hyperdnn.errors import BatchingError, ContextError
-from hyperdnn.layout import ParamLayout, Selector
+from hyperdnn.errors import BatchingError, BufferPolicyError, ContextError
+from hyperdnn.layout import ParamLayout, Selector, as_selectors
 from hyperdnn.protocols import Combine
 from hyperdnn.targets._bake import bake
 from hyperdnn.targets._base import BaseWeights, assemble
@@ -19,6 +19,7 @@ from hyperdnn.targets._buffers import (
     check_rows,
     enforce_policy,
     initial_buffers,
+    pools,
     put_rows,
 )
 from hyperdnn.targets._call import (
@@ -31,6 +32,7 @@ from hyperdnn.targets._call import (
     call_loop,
     call_mapped,
     call_once,
+    check_options,
 )
 from hyperdnn.targets._combine import Replace
 from hyperdnn.targets._data import (
@@ -43,8 +45,8 @@ from hyperdnn.targets._data import (
     remove_batch_of_one,
 )
 from hyperdnn.targets._grouped import call_grouped
-from hyperdnn.targets._places import check_untouched, take_away
-from hyperdnn.targets._swap import swap_recurrent
+from hyperdnn.targets._places import check_fresh, check_untouched, names_for_calls, places, take_away
+from hyperdnn.targets._swap import check_recurrent, swap_layers
 from hyperdnn.typing import Weights
 
 __all__ = ["Target"]
@@ -81,23 +83,23 @@ class Target(nn.Module):
         train_base: bool = False,
     ) -> None:
         super().__init__()
-        selectors = select if isinstance(select, Sequence) and not isinstance(select, str) else (select,)
         self.combine: Combine = combine or Replace()
         self.buffers_policy = buffers
         self.train_base = train_base
-        everything = ParamLayout.of(module)
-        self.replaced = everything.select(*selectors)
-        """The parameters that are taken away."""
+        check_fresh(module, Target)
+        self.replaced = ParamLayout.of(module, *as_selectors(select))  # what is taken away
         self._parts = [(spec, tuple(self.combine.specs(spec))) for spec in self.replaced]
-        self.layout = ParamLayout(tuple(part for _, parts in self._parts for part in parts))
-        """What must be generated for them."""
-        self.module = swap_recurrent(apply_policy(module, buffers))
+        self.layout = ParamLayout(tuple(part for _, parts in self._parts for part in parts))  # what is generated for it
+        check_recurrent(module, self.replaced)
+        before = list(places(module, self.replaced))
+        self.module = swap_layers(apply_policy(module, buffers))
         self.base = BaseWeights(self.module, self.replaced, trained=train_base) if self.combine.needs_base else None
         self._attention = any(
             isinstance(m, nn.MultiheadAttention | nn.TransformerEncoder | nn.TransformerEncoderLayer)
             for m in self.module.modules()
         )
-        take_away(self.module, self.replaced)
+        take_away([*before, *places(self.module, self.replaced)])
+        self._names = names_for_calls(self.module, self.replaced)
 
     def forward(self, weights: Weights, *args: Any, **kwargs: Any) -> Any:
         """Run the module with the weights of one context, on data as the module takes it.
@@ -206,7 +208,7 @@ class Target(nn.Module):
         if len(contexts) != 1:
             raise BatchingError(f"grouped takes weights with one context dimension, got {tuple(contexts)}.")
         run = partial(self._call, dims=(0,), randomness=randomness, mode=mode)
-        return call_grouped(run, effective, (tuple(args), kwargs), index)
+        return call_grouped(run, effective, (tuple(args), kwargs), index, together=pools(self.module))
 
     def with_buffers(
         self, weights: Weights, x: Any, buffers: Mapping[str, Tensor], ids: Tensor, **kwargs: Any
@@ -229,7 +231,8 @@ class Target(nn.Module):
         """
         contexts, effective = self._prepare(weights, own_buffers=True)
         check_ids(self.buffers_policy, buffers, self.initial_buffers(1), ids, contexts)
-        rows = {name: buffer[ids] for name, buffer in buffers.items()}  # copies: the module updates them in place
+        ids = ids.long()
+        rows = {n: b[ids].clone() for n, b in buffers.items()}  # the module updates them in place
         if contexts:
             dims = self._many(contexts, 0, ((x,), kwargs), BATCHED_ADVICE)
             output = self._call({**effective, **rows}, ((x,), kwargs), dims)
@@ -263,14 +266,14 @@ class Target(nn.Module):
     def effective(self, weights: Weights) -> Weights:
         """The module's parameters that generated weights make: combined with the base, under every alias."""
         self.layout.check(weights)
-        return assemble(self.combine, self._parts, weights, self.base)
+        return assemble(self.combine, self._parts, weights, self.base, {s.name: s.names for s in self.replaced})
 
     def _prepare(self, weights: Weights, *, own_buffers: bool = False) -> tuple[torch.Size, Weights]:
         contexts = self.layout.check(weights)
         enforce_policy(self.module, self.buffers_policy, own_buffers=own_buffers)
         if not torch.compiler.is_compiling():
             check_untouched(self.module, self.replaced)
-        return contexts, assemble(self.combine, self._parts, weights, self.base)
+        return contexts, assemble(self.combine, self._parts, weights, self.base, self._names)
 
     def _many(self, contexts: torch.Size, data_dims: DataDims, inputs: Inputs, advice: str) -> Dims:
         if not contexts:
@@ -286,10 +289,13 @@ class Target(nn.Module):
     def _call(
         self, weights: Weights, inputs: Inputs, dims: Dims, *, randomness: Randomness = "different", mode: Mode = "vmap"
     ) -> Any:
+        check_options(randomness, mode)
         contexts = next(iter(weights.values())).shape[: len(dims)]
         with attention_without_fast_path(needed=self._attention):
             if contexts.numel() == 0:
                 return call_empty(self.module, weights, inputs, dims, contexts)
             if mode == "loop":
-                return call_loop(self.module, weights, inputs, dims, contexts)
+                if pools(self.module):
+                    raise BufferPolicyError('buffers="shared" pools statistics over contexts: mode="loop" cannot.')
+                return call_loop(self.module, weights, inputs, dims, contexts, randomness)
             return call_mapped(self.module, weights, inputs, dims, randomness)

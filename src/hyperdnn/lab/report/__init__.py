@@ -1,8 +1,8 @@
 """What a run leaves behind for a reader.
 
 `summarise`, `judge` and `environment` make the parts of results.json, `write_json` and `read_json` keep it.
-From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained HTML page).
-A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d` and `curves`, or takes
+From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
+HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d` and `curves`, or takes
 `continual_figures`, which every sequence of tasks can use.
 """
 

@@ -1,0 +1,163 @@
+"""What every encoder, body and head keeps to."""
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from hyperdnn import bodies, encoders, heads, protocols
+from hyperdnn._torch import tree_leaves, tree_map
+
+from .cases import BODIES, CONTEXTS, ENCODERS, HEADS, LAYOUT, PARTS, classes, names
+
+every_part = pytest.mark.parametrize("case", PARTS, ids=names(PARTS))
+with_factories = [case for case in PARTS if case.factories]
+
+
+def _expected_shapes(case, contexts):
+    if case.output is not None:
+        return contexts + case.output
+    return {spec.name: contexts + spec.shape for spec in LAYOUT}
+
+
+def _loss(output):
+    """Weighs every number differently, so that no gradient cancels."""
+    leaves = tree_leaves(output)
+    return sum((torch.linspace(0.5, 2, leaf.numel()).view_as(leaf) * leaf.square()).sum() for leaf in leaves)
+
+
+@pytest.mark.parametrize(
+    ("folder", "cases"), [(encoders, ENCODERS), (bodies, BODIES), (heads, HEADS)], ids=["encoders", "bodies", "heads"]
+)
+def test_every_public_part_has_a_case(folder, cases):
+    assert classes(folder) == {case.part for case in cases}
+
+
+@pytest.mark.parametrize("contexts", CONTEXTS, ids=str)
+@every_part
+def test_leading_dimensions_in_are_leading_dimensions_out(case, contexts):
+    output = case.build()(case.example(contexts, torch.float32))
+    assert tree_map(lambda leaf: tuple(leaf.shape), output) == _expected_shapes(case, contexts)
+
+
+@every_part
+def test_contexts_do_not_mix(case):
+    part, x = case.build(), case.example((2, 3), torch.float32)
+    together = part(x)
+    for i, j in ((0, 0), (1, 2)):
+        torch.testing.assert_close(tree_map(lambda leaf, at=(i, j): leaf[at], together), part(x[i, j]))
+
+
+@every_part
+def test_gradients_reach_every_trained_number(case):
+    part, x = case.build(), case.example((4,), torch.float32)
+    inputs = [x.requires_grad_()] if x.is_floating_point() else []
+    optimizer = torch.optim.SGD([*part.parameters(), *inputs], lr=0.1)
+    _loss(part(x)).backward()  # a zero gain lets no gradient through: one step opens it
+    optimizer.step()
+    optimizer.zero_grad()
+    _loss(part(x)).backward()
+    assert [name for name, p in part.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert all(given.grad.any() for given in inputs)
+
+
+@pytest.mark.parametrize(
+    "again", [copy.deepcopy, lambda part: pickle.loads(pickle.dumps(part))], ids=["copy", "pickle"]
+)
+@every_part
+def test_a_copy_is_equal_and_independent(case, again):
+    part, x = case.build(), case.example((4,), torch.float32)
+    twin = again(part)
+    torch.testing.assert_close(twin(x), part(x), rtol=0, atol=0)
+    assert not {id(p) for p in twin.parameters()} & {id(p) for p in part.parameters()}
+
+
+@every_part
+def test_the_state_dict_holds_everything(case):
+    part, other, x = case.build(), case.build(), case.example((4,), torch.float32)
+    other.load_state_dict(part.state_dict(), strict=True)
+    torch.testing.assert_close(other(x), part(x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+@every_part
+def test_the_type_follows_the_module(case, dtype):
+    output = case.build().to(dtype)(case.example((4,), dtype))
+    assert {leaf.dtype for leaf in tree_leaves(output)} == {dtype}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("case", with_factories, ids=names(with_factories))
+def test_the_type_follows_the_factory(case, dtype):
+    part = case.build(dtype=dtype)
+    assert {p.dtype for p in part.parameters()} <= {dtype}
+    assert {leaf.dtype for leaf in tree_leaves(part(case.example((4,), dtype)))} == {dtype}
+
+
+@pytest.mark.parametrize("case", with_factories, ids=names(with_factories))
+def test_the_device_follows_the_factory(case):
+    part = case.build(device=torch.device("meta"))
+    assert all(tensor.is_meta for tensor in [*part.parameters(), *part.buffers()])
+
+
+@pytest.mark.parametrize("case", ENCODERS, ids=names(ENCODERS))
+def test_encoders_declare_their_width(case):
+    encoder = case.build()
+    if case.part is encoders.Slots:  # comes after an encoder, and says what it adds
+        assert case.output == (encoder.slots, 5 + encoder.features)
+    else:
+        assert isinstance(encoder, protocols.Encoder)
+        assert case.output == (encoder.features,)
+
+
+@pytest.mark.parametrize("case", BODIES, ids=names(BODIES))
+def test_bodies_declare_their_widths_and_take_slots(case):
+    body = case.build()
+    assert isinstance(body, protocols.Body)
+    assert (body.features, body.hidden) == (5, *case.output)
+    rows = torch.randn(2, 3, 5)
+    torch.testing.assert_close(body(rows)[1, 2], body(rows[1, 2]))
+
+
+@pytest.mark.parametrize("case", HEADS, ids=names(HEADS))
+def test_heads_generate_exactly_their_layout_in_its_order(case):
+    head = case.build()
+    assert isinstance(head, protocols.Head)
+    assert head.layout is LAYOUT
+    weights = head(case.example((2, 3), torch.float32))
+    assert tuple(weights) == LAYOUT.names
+    assert LAYOUT.check(weights) == (2, 3)
+
+
+@pytest.mark.parametrize("case", HEADS, ids=names(HEADS))
+def test_heads_differentiate_twice(case):
+    head = case.build(dtype=torch.float64)
+    for p in head.parameters():
+        torch.nn.init.normal_(p, std=0.5)  # away from the zero gains
+    x = case.example((2,), torch.float64).requires_grad_()
+
+    def flat(x, *parameters):
+        given = dict(zip(dict(head.named_parameters()), parameters, strict=True))
+        return LAYOUT.join(torch.func.functional_call(head, given, (x,)))
+
+    inputs = (x, *head.parameters())
+    assert torch.autograd.gradcheck(flat, inputs, fast_mode=True)
+    assert torch.autograd.gradgradcheck(flat, inputs, fast_mode=True)
+
+
+@pytest.fixture(scope="module")
+def complaints():
+    script = Path(__file__).with_name("compiled.py")
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+@every_part
+def test_compiles_as_one_graph(case, complaints):
+    assert complaints[str(case)] is None

@@ -1,0 +1,47 @@
+import pytest
+import torch
+from torch import nn
+
+from hyperdnn.init import Moments, fill_rows_, fill_unit_, unit_rms
+
+
+@pytest.mark.parametrize("shape", [(8,), (5, 8), (2, 3, 8)])
+def test_rows_of_features_have_unit_root_mean_square(shape: tuple[int, ...]) -> None:
+    features = 100 * torch.randn(*shape)
+    out = unit_rms(features)
+    torch.testing.assert_close(out.square().mean(-1), torch.ones(shape[:-1]))
+    torch.testing.assert_close(out * features.square().mean(-1, keepdim=True).sqrt(), features)
+
+
+def test_features_of_zeros_stay_zeros_and_keep_a_finite_gradient() -> None:
+    features = torch.zeros(3, 8, requires_grad=True)
+    unit_rms(features).sum().backward()
+    assert torch.equal(unit_rms(features), torch.zeros(3, 8))
+    assert features.grad.isfinite().all()
+
+
+def test_each_run_of_rows_has_its_own_moments() -> None:
+    torch.manual_seed(0)
+    linear = nn.Linear(64, 4000)
+    fill_rows_(linear, [1000, 2000, 1000], [Moments(0.0, 0.1), Moments(1.0, 2.0), Moments(-3.0, 0.0)])
+    out = linear(unit_rms(torch.randn(200, 64))).detach()
+    for piece, (mean, std) in zip(out.split([1000, 2000, 1000], 1), [(0, 0.1), (1, 2), (-3, 0)], strict=True):
+        assert piece.mean().item() == pytest.approx(mean, abs=0.05)
+        assert piece.std().item() == pytest.approx(std, rel=0.05)
+
+
+def test_unit_fill_gives_unit_variance_at_any_width() -> None:
+    torch.manual_seed(0)
+    for width in (4, 256):
+        linear = nn.Linear(width, 3000)
+        fill_unit_(linear)
+        out = linear(unit_rms(torch.randn(50, width)))
+        assert out.std().item() == pytest.approx(1, rel=0.05)
+        assert torch.equal(linear.bias, torch.zeros(3000))
+
+
+def test_rows_and_moments_must_cover_the_map() -> None:
+    with pytest.raises(RuntimeError, match="split_with_sizes"):
+        fill_rows_(nn.Linear(4, 5), [2, 2], [Moments(0.0, 1.0)] * 2)
+    with pytest.raises(ValueError, match="zip"):
+        fill_rows_(nn.Linear(4, 5), [2, 3], [Moments(0.0, 1.0)])

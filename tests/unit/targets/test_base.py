@@ -1,0 +1,20 @@
+import pytest
+import torch
+from torch import nn
+
+from hyperdnn import ParamLayout
+from hyperdnn.targets._base import BaseWeights
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_values_stay_under_their_dotted_names(trained: bool) -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Linear(4, 2)))
+    base = BaseWeights(module, ParamLayout.of(module).select("*.weight"), trained=trained)
+    assert list(base.state_dict()) == ["0.weight", "1.0.weight"]
+    assert {p.requires_grad for p in base.parameters()} == {trained}
+    assert torch.equal(base["1.0.weight"], module[1][0].weight)
+
+
+def test_a_parameter_of_the_module_itself() -> None:
+    module = nn.Linear(3, 4)
+    assert torch.equal(BaseWeights(module, ParamLayout.of(module), trained=False)["bias"], module.bias)
