@@ -4,9 +4,30 @@ Names are loaded when they are touched, so ``import hyperdnn`` costs nothing and
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hyperdnn._version import __version__
+
+if TYPE_CHECKING:
+    from hyperdnn import (
+        bodies,
+        encoders,
+        errors,
+        heads,
+        init,
+        inspect,
+        lab,
+        layout,
+        models,
+        nn,
+        protocols,
+        targets,
+    )
+    from hyperdnn.inspect import check_init, summary
+    from hyperdnn.layout import ParamLayout, ParamSpec
+    from hyperdnn.models import HyperDNN, Hypernet, hypernet_vjp
+    from hyperdnn.targets import Target
+    from hyperdnn.typing import Weights
 
 _HOMES = {
     "HyperDNN": "models",
@@ -19,11 +40,20 @@ _HOMES = {
     "hypernet_vjp": "models",
     "summary": "inspect",
 }
-_FOLDERS = (
+__all__ = [
+    "HyperDNN",
+    "Hypernet",
+    "ParamLayout",
+    "ParamSpec",
+    "Target",
+    "Weights",
+    "__version__",
     "bodies",
+    "check_init",
     "encoders",
     "errors",
     "heads",
+    "hypernet_vjp",
     "init",
     "inspect",
     "lab",
@@ -31,19 +61,18 @@ _FOLDERS = (
     "models",
     "nn",
     "protocols",
+    "summary",
     "targets",
-)
-
-__all__ = ["__version__", *sorted(_HOMES)]
+]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"hyperdnn.{_HOMES[name]}"), name)
-    if name in _FOLDERS:
+    if name in __all__:
         return importlib.import_module(f"hyperdnn.{name}")
     raise AttributeError(f"module 'hyperdnn' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *_FOLDERS]
+    return __all__

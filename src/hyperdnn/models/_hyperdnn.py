@@ -34,6 +34,8 @@ class HyperDNN(nn.Module):
         LayoutError: if the hypernet generates for another layout, naming the first difference.
     """
 
+    hypernet: Any  # a Hypernet, or whatever module the user has: its parts are not ours to name
+
     def __init__(self, target: Target, hypernet: nn.Module) -> None:
         super().__init__()
         layout = getattr(hypernet, "layout", None)

@@ -11,8 +11,6 @@ from hyperdnn.errors import BatchingError, ContextError
 from hyperdnn.targets._call import Dims, Inputs, check_leaves
 
 __all__ = [
-    "BATCHED_ADVICE",
-    "PAIRED_ADVICE",
     "DataDims",
     "add_batch_of_one",
     "check_data",
@@ -23,10 +21,10 @@ __all__ = [
 DataDims: TypeAlias = int | Sequence[int | None] | None
 """0 where the data has a context dimension in front, None where all contexts share it; one entry for each dimension."""
 
-BATCHED_ADVICE = (
-    "use paired with one context for each sample, grouped with an index, or data_dims=None to share one batch."
-)
-PAIRED_ADVICE = "paired takes one context for each sample; use grouped with an index, or batched."
+_ADVICE = {
+    "batched": "use paired with one context for each sample, grouped with an index, or data_dims=None for shared data.",
+    "paired": "paired takes one context for each sample; use grouped with an index, or batched.",
+}
 
 
 def data_dims_for(data_dims: DataDims, contexts: torch.Size) -> Dims:
@@ -47,7 +45,7 @@ def data_dims_for(data_dims: DataDims, contexts: torch.Size) -> Dims:
     return dims
 
 
-def check_data(inputs: Inputs, dims: Dims, contexts: torch.Size, advice: str) -> None:
+def check_data(inputs: Inputs, dims: Dims, contexts: torch.Size, verb: str) -> None:
     """Verify that all data begins with the context dimensions it should have.
 
     Raises:
@@ -59,7 +57,7 @@ def check_data(inputs: Inputs, dims: Dims, contexts: torch.Size, advice: str) ->
     for leaf in leaves:
         if isinstance(leaf, Tensor) and tuple(leaf.shape[: len(expected)]) != expected:
             rows = contexts[0] if len(contexts) == 1 else tuple(contexts)
-            raise ContextError(f"context has {rows} rows but x has {_shown(leaf, len(expected))}; {advice}")
+            raise ContextError(f"context has {rows} rows but x has {_shown(leaf, len(expected))}; {_ADVICE[verb]}")
 
 
 def add_batch_of_one(inputs: Inputs, dims: Dims) -> Inputs:

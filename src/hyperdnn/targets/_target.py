@@ -36,8 +36,6 @@ from hyperdnn.targets._call import (
 )
 from hyperdnn.targets._combine import Replace
 from hyperdnn.targets._data import (
-    BATCHED_ADVICE,
-    PAIRED_ADVICE,
     DataDims,
     add_batch_of_one,
     check_data,
@@ -140,7 +138,7 @@ class Target(nn.Module):
             BatchingError: if the weights have no context dimension, or an operator cannot be mapped.
         """
         contexts, effective = self._prepare(weights)
-        dims = self._many(contexts, data_dims, (args, kwargs), BATCHED_ADVICE)
+        dims = self._many(contexts, data_dims, (args, kwargs), "batched")
         return self._call(effective, (args, kwargs), dims, randomness=randomness, mode=mode)
 
     def paired(
@@ -171,7 +169,7 @@ class Target(nn.Module):
             BufferPolicyError: under ``buffers="batch"``, if that leaves one value for a channel.
         """
         contexts, effective = self._prepare(weights)
-        dims = self._many(contexts, data_dims, (args, kwargs), PAIRED_ADVICE)
+        dims = self._many(contexts, data_dims, (args, kwargs), "paired")
         inputs = add_batch_of_one((args, kwargs), dims)
         output = self._call(effective, inputs, dims, randomness=randomness, mode=mode)
         return remove_batch_of_one(output, contexts)
@@ -234,7 +232,7 @@ class Target(nn.Module):
         ids = ids.long()
         rows = {n: b[ids].clone() for n, b in buffers.items()}  # the module updates them in place
         if contexts:
-            dims = self._many(contexts, 0, ((x,), kwargs), BATCHED_ADVICE)
+            dims = self._many(contexts, 0, ((x,), kwargs), "batched")
             output = self._call({**effective, **rows}, ((x,), kwargs), dims)
         else:
             output = self._once({**effective, **rows}, ((x,), kwargs))
@@ -275,11 +273,11 @@ class Target(nn.Module):
             check_untouched(self.module, self.replaced)
         return contexts, assemble(self.combine, self._parts, weights, self.base, self._names)
 
-    def _many(self, contexts: torch.Size, data_dims: DataDims, inputs: Inputs, advice: str) -> Dims:
+    def _many(self, contexts: torch.Size, data_dims: DataDims, inputs: Inputs, verb: str) -> Dims:
         if not contexts:
             raise BatchingError("weights are of a single context: call target(weights, x).")
         dims = data_dims_for(data_dims, contexts)
-        check_data(inputs, dims, contexts, advice)
+        check_data(inputs, dims, contexts, verb)
         return dims
 
     def _once(self, weights: Weights, inputs: Inputs) -> Any:

@@ -32,15 +32,15 @@ def test_entries_are_zero_or_none_and_as_many(given: int | Sequence[int]) -> Non
 
 def test_data_begins_with_the_dimensions_it_has() -> None:
     inputs = ((torch.zeros(3, 5), None, 7), {"mask": [torch.zeros(3)]})
-    check_data(inputs, (None, 0), torch.Size((2, 3)), "advice")
-    with pytest.raises(ContextError, match=r"context has \(2, 3\) rows but x has 3; advice"):
-        check_data(inputs, (0, None), torch.Size((2, 3)), "advice")
+    check_data(inputs, (None, 0), torch.Size((2, 3)), "paired")
+    with pytest.raises(ContextError, match=r"context has \(2, 3\) rows but x has 3; paired takes one"):
+        check_data(inputs, (0, None), torch.Size((2, 3)), "paired")
 
 
 @pytest.mark.parametrize(("x", "shown"), [(torch.zeros(4, 5), "4"), (torch.zeros(()), r"\(\)")])
 def test_the_number_of_rows_is_named(x: torch.Tensor, shown: str) -> None:
-    with pytest.raises(ContextError, match=f"context has 3 rows but x has {shown}; advice"):
-        check_data(((x,), {}), (0,), torch.Size((3,)), "advice")
+    with pytest.raises(ContextError, match=f"context has 3 rows but x has {shown}; paired takes one"):
+        check_data(((x,), {}), (0,), torch.Size((3,)), "paired")
 
 
 def test_every_tensor_gets_a_batch_of_one_behind_the_contexts() -> None:

@@ -1,0 +1,144 @@
+"""How far training is: a bar on a terminal, plain lines in a file, or nothing.
+
+All of it on standard error, so that it does not mix with results.
+"""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
+
+from hyperdnn.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+__all__ = ["Bar", "Lines", "Progress", "Quiet", "visible"]
+
+_SECONDS = 10.0  # between two plain lines
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """What a `Log` tells: the start with a title and a number of iterations, each iteration, what was measured."""
+
+    def start(self, title: str, iterations: int) -> None:
+        """Training begins."""
+
+    def advance(self) -> None:
+        """One iteration is done."""
+
+    def show(self, text: str) -> None:
+        """Something was measured."""
+
+    def stop(self) -> None:
+        """Training ends, well or not."""
+
+
+def visible() -> Progress:
+    """A bar if standard error is a terminal, plain lines otherwise."""
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+@final
+class Quiet:
+    """Shows nothing."""
+
+    def start(self, title: str, iterations: int) -> None:
+        """Nothing."""
+
+    def advance(self) -> None:
+        """Nothing."""
+
+    def show(self, text: str) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing."""
+
+
+@final
+class Lines:
+    """A plain line every ten seconds and at the end: how far, how fast, how much longer, what was measured last.
+
+    Args:
+        seconds: between two lines.
+    """
+
+    def __init__(self, *, seconds: float = _SECONDS) -> None:
+        self.seconds = seconds
+        self.title, self.text = "", ""
+        self.iterations, self.done = 0, 0
+        self.began = self.printed = time.monotonic()
+
+    def start(self, title: str, iterations: int) -> None:
+        """Start counting."""
+        self.title, self.text = title, ""
+        self.iterations, self.done = iterations, 0
+        self.began = self.printed = time.monotonic()
+
+    def advance(self) -> None:
+        """Write, if it is time."""
+        self.done += 1
+        if time.monotonic() - self.printed >= self.seconds:
+            self._print()
+
+    def show(self, text: str) -> None:
+        """Remember it for the next line."""
+        self.text = text
+
+    def stop(self) -> None:
+        """Write the last line, if training ever began."""
+        if self.iterations:
+            self._print()
+
+    def _print(self) -> None:
+        self.printed = time.monotonic()
+        rate = self.done / max(self.printed - self.began, 1e-9)
+        left = (self.iterations - self.done) / rate if rate else 0.0
+        parts = [f"{self.title}: {self.done:,}/{self.iterations:,}", f"{rate:,.0f} it/s"]
+        parts += [f"{left:.0f} s left"] if left else []
+        parts += [self.text] if self.text else []
+        print(", ".join(parts), file=sys.stderr, flush=True)
+
+
+@final
+class Bar:
+    """A bar with rate, time left, and what was measured last; it stays on the screen."""
+
+    def __init__(self) -> None:
+        self.bar: RichProgress | None = None
+
+    def start(self, title: str, iterations: int) -> None:
+        """Draw the empty bar."""
+        try:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        except ImportError:
+            raise MissingExtraError("rich", extra="lab") from None
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[text]}"),
+            console=Console(stderr=True),
+        )
+        self.bar.start()
+        self.task = self.bar.add_task(title, total=iterations, rate="", text="")
+
+    def advance(self) -> None:
+        """Draw one iteration more."""
+        assert self.bar is not None
+        speed = self.bar.tasks[0].speed
+        self.bar.update(self.task, advance=1, rate=f"{speed:,.0f} it/s" if speed else "")
+
+    def show(self, text: str) -> None:
+        """Write it behind the bar."""
+        assert self.bar is not None
+        self.bar.update(self.task, text=text)
+
+    def stop(self) -> None:
+        """Leave the bar as it is."""
+        if self.bar is not None:
+            self.bar.stop()

@@ -1,0 +1,68 @@
+"""Task after task: continual learning."""
+
+from collections.abc import Sequence
+from functools import partial
+from statistics import fmean
+
+import torch
+
+from hyperdnn.lab.data import Task
+from hyperdnn.lab.metrics import continual_summary
+from hyperdnn.lab.train._engine import Engine
+from hyperdnn.lab.train._log import Log
+from hyperdnn.lab.train._outcome import Outcome
+from hyperdnn.lab.train._parts import BeforeTask, Evaluate, Step
+from hyperdnn.lab.train._settings import Settings
+from hyperdnn.lab.train._state import State
+
+__all__ = ["sequence"]
+
+
+def sequence(
+    state: State,
+    tasks: Sequence[Task],
+    settings: Settings,
+    *,
+    step: Step,
+    evaluate: Evaluate,
+    log: Log,
+    before_task: BeforeTask | None = None,
+) -> Outcome:
+    """Train on one task after the other, each with a fresh optimiser, and evaluate all seen ones after each.
+
+    The recipe's metrics must have an ``"accuracy"``.
+
+    Args:
+        state: trained in place.
+        tasks: in the order of learning.
+        settings: how to optimise; iterations are for each task.
+        step: the recipe's losses.
+        evaluate: the recipe's metrics on one task.
+        log: where numbers go.
+        before_task: called before each task, the first included.
+
+    Returns:
+        ``during_accuracy``, ``final_accuracy`` and ``forgetting``; and ``accuracy_matrix``, whose entry ``[i][j]`` is
+        the accuracy on task j after learning task i, None for tasks that were not yet learnt.
+
+    Raises:
+        TrainingError: the loss is not finite.
+    """
+    engine = Engine(state, settings)
+    tasks = [engine.place(task) for task in tasks]
+    log.start(settings.iterations * len(tasks))
+    matrix: list[list[float | None]] = []
+    for state.task, task in enumerate(tasks):
+        if before_task is not None:
+            before_task(state.model, state)
+        engine.optimise(
+            step,
+            partial(task.train.sample, settings.batch_size),
+            iterations=settings.iterations,
+            log=log,
+        )
+        seen = [engine.evaluate(evaluate, earlier)["accuracy"] for earlier in tasks[: state.task + 1]]
+        matrix.append([*seen, *[None] * (len(tasks) - len(seen))])
+        log.metrics(state, {"accuracy": fmean(seen)})
+    numbers = torch.tensor([[float("nan") if x is None else x for x in row] for row in matrix], dtype=torch.float64)
+    return Outcome(metrics=continual_summary(numbers), arrays={"accuracy_matrix": matrix})

@@ -1,0 +1,68 @@
+"""How a loop optimises: the part of a configuration that every recipe has."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, final
+
+import torch
+from torch import nn
+
+from hyperdnn.errors import ConfigError
+
+__all__ = ["Settings"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of a training loop.
+
+    Args:
+        iterations: batches to train on; in a sequence, for each task.
+        batch_size: samples in a batch.
+        optimizer: which one; Adam and AdamW are fused, since their step is the largest cost of a hypernet that
+            generates for one context.
+        lr: learning rate.
+        momentum: of SGD.
+        weight_decay: coupled with the gradient, but decoupled for AdamW.
+        clip_norm: gradients with a larger norm are scaled down to it.
+        log_every: iterations between two lines of losses in metrics.jsonl.
+        device: where to compute: the best there is, or a kind such as ``"cpu"``.
+        precision: of the computation; parameters stay in 32 bits.
+
+    Raises:
+        ConfigError: a number that makes no sense.
+    """
+
+    iterations: int = 1000
+    batch_size: int = 128
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = 1e-3
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    log_every: int = 50
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "batch_size", "log_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}.")
+        for name in ("lr", "momentum", "weight_decay"):
+            if not getattr(self, name) >= 0:  # nan is not
+                raise ConfigError(f"{name}: expected 0 or more, got {getattr(self, name)}.")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError(f"clip_norm: expected more than 0, or null for no clipping, got {self.clip_norm}.")
+        if self.momentum and self.optimizer != "sgd":
+            raise ConfigError(f"momentum belongs to sgd; {self.optimizer} has betas of its own.")
+
+    def make_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """A fresh optimiser of these parameters, those left out that are frozen."""
+        trained = [parameter for parameter in parameters if parameter.requires_grad]
+        if not trained:
+            raise ConfigError("nothing to train: every parameter is frozen.")
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(trained, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+        kind = torch.optim.Adam if self.optimizer == "adam" else torch.optim.AdamW
+        return kind(trained, lr=self.lr, weight_decay=self.weight_decay, fused=True)

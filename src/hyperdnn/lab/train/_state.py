@@ -1,0 +1,56 @@
+"""Everything that changes while a loop runs."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from hyperdnn.errors import ConfigError
+from hyperdnn.lab.train._lookahead import lookahead
+
+__all__ = ["State"]
+
+
+@final
+@dataclass(kw_only=True)
+class State:
+    """What a recipe's step may read, and what a resumed run would have to restore.
+
+    Args:
+        model: what is trained.
+        config: the recipe's configuration.
+        generator: the loop's only source of randomness, on the CPU; modules draw from torch's own.
+        optimizer: the present one, None before training.
+        step: iterations so far, over all tasks.
+        task: index of the present task in a sequence.
+        memory: what the recipe keeps between tasks.
+    """
+
+    model: nn.Module
+    config: Any
+    generator: torch.Generator
+    optimizer: torch.optim.Optimizer | None = None
+    step: int = 0
+    task: int = 0
+    memory: Any = None
+
+    def lookahead(self, loss: Tensor, *, of: nn.Module | None = None) -> dict[str, Tensor]:
+        """The change that the optimiser's next step would make if this were the whole loss.
+
+        Nothing is changed, and the loss can still be used. The changes are constants. Clipping of the gradient is
+        left out.
+
+        Args:
+            loss: a scalar that depends on the model's parameters.
+            of: a part of the model; the whole model by default.
+
+        Returns:
+            The change of each parameter that the loss depends on, by its name in that part.
+
+        Raises:
+            ConfigError: there is no optimiser yet, or it cannot be asked for a single step.
+        """
+        if self.optimizer is None:
+            raise ConfigError("lookahead: there is no optimiser before training.")
+        return lookahead(loss, self.optimizer, dict((of or self.model).named_parameters()))

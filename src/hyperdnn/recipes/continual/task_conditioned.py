@@ -1,0 +1,224 @@
+"""Continual learning with a task-conditioned hypernet.
+
+von Oswald, Henning, Grewe & Sacramento, "Continual learning with hypernetworks", ICLR 2020 (arXiv:1906.00695).
+
+A network that learns task after task forgets the earlier ones. Here its weights are generated, chunk by chunk, from a
+learned embedding of the task. Then nothing has to be kept of the earlier tasks' data: it is enough that the hypernet
+still generates the weights that it generated for them, and that is a distance, added to the loss of the present task.
+
+Faithful.
+    The loss (equation 2): cross-entropy of the present task plus ``beta`` times the squared distance, summed over
+    weights and averaged over earlier tasks, between what was generated before this task and what will be generated
+    after the optimiser's next step (look-ahead). Task and chunk embeddings enter the hypernet together; the chunk
+    embeddings are part of what is kept. Only the present task's embedding is trained, the earlier ones are frozen.
+    Every task has a fresh optimiser.
+
+Differs.
+    The hypernet starts as this library's hypernets do: features are scaled to unit root mean square before the output
+    map (``normalize``), each chunk sees them under fixed signs of its own (``signs``), and each generated tensor has a
+    gain. ``normalize: false, signs: false`` is the literal form (the gains stay); on the validation images of the
+    digits it ends at 92.9 % instead of 95.0 %. All tasks share one output layer, since their weights are their own
+    anyway; the publication gives each task its own outputs. The setting ``permuted_mnist`` is smaller and shorter than
+    the published one, ``permuted_mnist_wide``, whose wide target forgets little even under plain fine-tuning; its
+    ``beta`` was chosen on validation images among 0.01, 0.03 and 0.1.
+
+Expected.
+    Accuracy at the end in per cent, the task being known (CL1); two seeds for the digits, one for MNIST. Published
+    numbers are as recalled, those in brackets from the authors' later code (chrhenning/posterior_replay_cl, small MLP).
+
+    ==============  ========  ======  ============  =========  =========
+    setting         hypernet  beta 0  fine-tuning   multitask  published
+    ==============  ========  ======  ============  =========  =========
+    default             95.2    51.1  33.9               95.8  none
+    permuted_mnist      94.5    43.4  42.1 (47.89)       96.1  (95.05)
+    split_mnist         99.3    86.2  59.1               99.8  99.79
+    ==============  ========  ======  ============  =========  =========
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import hyperdnn as hd
+from hyperdnn import bodies, encoders, heads, lab
+from hyperdnn.lab import baselines, losses
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Defaults: the published setting of permuted MNIST."""
+
+    seed: int = 0
+    source: Literal["digits", "mnist"] = "mnist"
+    tasks: Literal["permuted", "split"] = "permuted"
+    num_tasks: int = 10  # permuted tasks; the number of split ones follows from the classes
+    classes_per_task: int = 2  # in a split task
+    pad: int = 2  # black pixels on each side of an image
+    target: tuple[int, ...] = (1000, 1000)  # hidden widths of the network that learns the tasks
+    hypernet: tuple[int, ...] = (25, 25)  # hidden widths of the network that generates it
+    activation: str = "elu"  # of the hypernet
+    task_features: int = 24  # width of a task embedding
+    chunk_features: int = 8  # width of a chunk embedding
+    chunk: int = 78_000  # numbers generated at a time
+    normalize: bool = True  # scale features before the output map
+    signs: bool = True  # each chunk sees the features under signs of its own
+    beta: float = 0.1  # strength of the penalty, from 0
+    lookahead: bool = True  # penalise where the optimiser would go instead of where it stands
+    rehearsed: int | None = None  # earlier tasks in one penalty, drawn at random; null for all
+    train: lab.train.Settings = lab.train.Settings(iterations=5000, batch_size=128, lr=1e-4)
+
+
+def build(config: Config) -> hd.HyperDNN:
+    """A hypernet with an embedding for each task and each chunk, and the network that it generates."""
+    target = hd.Target(build_target(config))
+    body = bodies.MLP(config.task_features + config.chunk_features, *config.hypernet, activation=config.activation)
+    head = heads.ChunkedHead(body.hidden, target.layout, config.chunk, normalize=config.normalize, signs=config.signs)
+    hypernet = hd.Hypernet(
+        encoder=encoders.Table(len(data(config)), config.task_features),
+        slots=encoders.Slots(head.slots, config.chunk_features),
+        body=body,
+        head=head,
+    )
+    return hd.HyperDNN(target, hypernet)
+
+
+def build_target(config: Config) -> nn.Module:
+    """A ReLU network from the pixels to the classes of one task."""
+    task = data(config)[0]
+    widths = (math.prod(task.shape), *config.target)
+    layers: list[nn.Module] = [nn.Flatten()]
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], task.classes))
+
+
+def build_plain(config: Config) -> baselines.Plain:
+    """The same network without a hypernet."""
+    return baselines.Plain(build_target(config))
+
+
+def data(config: Config) -> list[lab.data.Task]:
+    """The tasks in the order of learning."""
+    source = lab.data.load(config.source, pad=config.pad)
+    if config.tasks == "split":
+        return lab.data.split(source, classes_per_task=config.classes_per_task)
+    return lab.data.permuted(source, tasks=config.num_tasks, seed=config.seed)
+
+
+def before_task(model: hd.HyperDNN, state: lab.train.State) -> None:
+    """Freeze the embeddings of the earlier tasks, and remember what is generated for them now."""
+    model.hypernet.encoder.freeze(range(state.task))
+    state.memory = losses.remember(model.hypernet, torch.arange(state.task))
+
+
+def step(model: hd.HyperDNN, batch: lab.data.Batch, state: lab.train.State) -> dict[str, Tensor]:
+    """The present task's cross-entropy, and a penalty for moving the weights of earlier tasks."""
+    config = state.config
+    loss_task = F.cross_entropy(model(batch.inputs, context=batch.context), batch.targets)
+    if not state.memory or config.beta == 0:
+        return {"loss": loss_task}
+    changes = state.lookahead(loss_task, of=model.hypernet) if config.lookahead else None
+    loss_keep = losses.output_change(
+        model.hypernet, state.memory, changes=changes, num=config.rehearsed, generator=state.generator
+    )
+    return {"loss": loss_task + config.beta * loss_keep, "task": loss_task, "keep": loss_keep}
+
+
+def evaluate(model: nn.Module, task: lab.data.Task) -> dict[str, float]:
+    """The share of a task's test images that are classified correctly."""
+    batches = task.test.batches(1000)
+    correct = sum(int((model(b.inputs, context=b.context).argmax(-1) == b.targets).sum()) for b in batches)
+    return {"accuracy": correct / len(task.test)}
+
+
+RECIPE = lab.Recipe(
+    summary="Learns task after task: a hypernet keeps generating the weights of the earlier tasks.",
+    config=Config,
+    build=build,
+    data=data,
+    step=step,
+    evaluate=evaluate,
+    loop=partial(lab.train.sequence, before_task=before_task),
+    reference=lab.Reference(
+        title="Continual learning with hypernetworks",
+        authors="von Oswald, Henning, Grewe & Sacramento",
+        venue="ICLR",
+        year=2020,
+        url="https://arxiv.org/abs/1906.00695",
+    ),
+    claims=(
+        lab.Claim(
+            text="On ten permuted digit tasks the hypernet ends with at least 93 % accuracy.",
+            config="default",
+            metric="hypernet/final_accuracy",
+            at_least=0.93,
+        ),
+        lab.Claim(
+            text="It forgets at most 2 points.",
+            config="default",
+            metric="hypernet/forgetting",
+            at_most=0.02,
+        ),
+        lab.Claim(
+            text="Without the penalty it forgets.",
+            config="default",
+            metric="beta 0/final_accuracy",
+            at_most=0.60,
+        ),
+        lab.Claim(
+            text="The target alone, trained on one task after the other, forgets.",
+            config="default",
+            metric="fine-tuning/final_accuracy",
+            at_most=0.60,
+        ),
+        lab.Claim(
+            text="On ten permuted MNIST tasks the hypernet ends with at least 94 % accuracy.",
+            config="permuted_mnist",
+            metric="hypernet/final_accuracy",
+            at_least=0.94,
+            published=95.05,
+            source="chrhenning/posterior_replay_cl, prob_mnist README: deterministic hypernet, small MLP, CL1",
+        ),
+        lab.Claim(
+            text="It forgets at most 1 point.",
+            config="permuted_mnist",
+            metric="hypernet/forgetting",
+            at_most=0.01,
+        ),
+        lab.Claim(
+            text="Without the penalty it forgets.",
+            config="permuted_mnist",
+            metric="beta 0/final_accuracy",
+            at_most=0.60,
+        ),
+        lab.Claim(
+            text="The target alone, trained on one task after the other, forgets.",
+            config="permuted_mnist",
+            metric="fine-tuning/final_accuracy",
+            at_most=0.75,
+            published=47.89,
+            source="chrhenning/posterior_replay_cl, prob_mnist README: fine-tuning, small MLP",
+        ),
+        lab.Claim(
+            text="On split MNIST the hypernet ends with at least 99 % accuracy.",
+            config="split_mnist",
+            metric="hypernet/final_accuracy",
+            at_least=0.99,
+            published=99.79,
+            source="CL1 table, as recalled",
+        ),
+    ),
+    variants={
+        "hypernet": lab.Variant(),
+        "beta 0": lab.Variant(changes={"beta": 0.0}),
+        "fine-tuning": lab.Variant(build=build_plain, step=baselines.plain_step, loop=lab.train.sequence),
+        "multitask": lab.Variant(loop=lab.train.joint),
+    },
+    figures=lab.report.continual_figures,
+)

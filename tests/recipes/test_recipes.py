@@ -1,0 +1,85 @@
+"""Every recipe of the package in its tiny setting: offline, in seconds."""
+
+import math
+import time
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+import hyperdnn as hd
+from hyperdnn import lab
+from hyperdnn.lab._discover import configs, configuration, discover, load
+
+RECIPES = {recipe.name: recipe for recipe in discover()}
+SECONDS = 3.0  # of one core, for all variants of a recipe together
+
+
+def _start(name: str) -> tuple[lab.Recipe, lab.train.State, lab.data.Batch]:
+    """The recipe's own system before training, with its optimiser and a batch."""
+    recipe, config = load(name), configuration(name, "tiny")
+    lab.seed_everything(config.seed)
+    data, model = recipe.data(config), recipe.build(config)
+    generator = torch.Generator().manual_seed(config.seed)
+    optimizer = config.train.make_optimizer(model.parameters())
+    state = lab.train.State(model=model, config=config, generator=generator, optimizer=optimizer)
+    task = data[0] if isinstance(data, Sequence) else data
+    return recipe, state, task.train.sample(config.train.batch_size, generator=generator)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_one_step_lowers_the_loss(name):
+    recipe, state, batch = _start(name)
+    before = recipe.step(state.model, batch, state)["loss"]
+    before.backward()
+    state.optimizer.step()
+    after = recipe.step(state.model, batch, state)["loss"]
+    assert after < before
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_variant_runs_and_measures_what_is_claimed(name, tmp_path):
+    start = time.process_time()
+    results = lab.run(name, configuration(name, "tiny"), folder=tmp_path, seeds=[0])
+    seconds = time.process_time() - start
+    values = {f"{v}/{m}": s["mean"] for v, metrics in results["metrics"].items() for m, s in metrics.items()}
+    assert list(results["metrics"]) == list(load(name).variants)
+    assert all(map(math.isfinite, values.values()))
+    assert {claim.metric for claim in RECIPES[name].claims} <= values.keys()
+    assert seconds < SECONDS
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_figures_come_from_the_results(name, tmp_path):
+    figures = load(name).figures
+    if figures is None:
+        pytest.skip(f"{name} draws no figures")
+    results = lab.run(name, configuration(name, "tiny"), folder=tmp_path, seeds=[0])
+    assert figures(results)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_model_is_saved_and_loaded(name, tmp_path):
+    _, state, batch = _start(name)
+    model = state.model
+    if not isinstance(model, hd.HyperDNN):
+        pytest.skip(f"{name} builds a {type(model).__name__}")
+    model.save_pretrained(tmp_path)
+    loaded = hd.HyperDNN.from_pretrained(tmp_path, target=model.bake(batch.context))
+    expected, given = (m.eval()(batch.inputs, context=batch.context) for m in (model, loaded))
+    assert given.equal(expected)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_configuration_fits_and_every_claim_has_one(name):
+    settings = configs(RECIPES[name])
+    assert "tiny" in settings
+    for setting in settings:
+        configuration(name, setting)
+    assert {claim.config for claim in RECIPES[name].claims} <= settings.keys()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_text_says_what_is_faithful_what_differs_and_what_to_expect(name):
+    text = RECIPES[name].text
+    assert [word for word in ("Faithful.", "Differs.", "Expected.") if word not in text] == []

@@ -1,0 +1,63 @@
+import json
+
+import torch
+
+from hyperdnn.lab.train import Log
+
+
+class Watcher:
+    def __init__(self):
+        self.heard = []
+
+    def start(self, title, iterations):
+        self.heard.append(("start", title, iterations))
+
+    def advance(self):
+        self.heard.append(("advance",))
+
+    def show(self, text):
+        self.heard.append(("show", text))
+
+    def stop(self):
+        self.heard.append(("stop",))
+
+
+def test_lines_carry_labels_step_and_task(state, tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"earlier": true}\n')
+    log = Log(path, labels={"variant": "beta 0", "seed": 7})
+    state.step, state.task = 5, 2
+    log.losses(state, {"loss": torch.tensor(0.25, requires_grad=True)})
+    log.metrics(state, {"accuracy": 0.5})
+    common = {"variant": "beta 0", "seed": 7, "step": 5, "task": 2}
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"earlier": True},
+        {**common, "losses": {"loss": 0.25}},
+        {**common, "metrics": {"accuracy": 0.5}},
+    ]
+
+
+def test_whoever_watches_is_told(state):
+    watcher = Watcher()
+    log = Log(progress=watcher, labels={"variant": "beta 0", "seed": 7})
+    log.start(2)
+    log.advance()
+    log.losses(state, {"loss": torch.tensor(0.25)})
+    log.metrics(state, {"final_accuracy": 0.123456})
+    log.stop()
+    assert watcher.heard == [
+        ("start", "beta 0, seed 7", 2),
+        ("advance",),
+        ("show", "final accuracy 0.1235"),
+        ("stop",),
+    ]
+
+
+def test_a_log_without_file_and_watcher_takes_everything(state, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    log = Log()
+    log.start(1)
+    log.losses(state, {"loss": torch.tensor(0.25)})
+    log.metrics(state, {"accuracy": 1.0})
+    log.stop()
+    assert list(tmp_path.iterdir()) == []

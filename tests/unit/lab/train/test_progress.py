@@ -1,0 +1,57 @@
+import sys
+
+import pytest
+
+from hyperdnn.lab.train._progress import Bar, Lines, Quiet, visible
+
+
+def _run(progress, iterations=3):
+    progress.start("beta 0, seed 7", iterations)
+    for _ in range(iterations):
+        progress.advance()
+    progress.show("accuracy 0.95")
+    progress.stop()
+
+
+@pytest.mark.parametrize(("terminal", "kind"), [(True, Bar), (False, Lines)])
+def test_a_terminal_gets_a_bar_and_a_file_gets_lines(monkeypatch, terminal, kind):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert isinstance(visible(), kind)
+
+
+def test_lines_end_with_what_was_measured(capsys):
+    _run(Lines())
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert out == ""
+    assert line.startswith("beta 0, seed 7: 3/3, ")
+    assert line.endswith(" it/s, accuracy 0.95")
+
+
+def test_lines_come_when_it_is_time(capsys):
+    progress = Lines(seconds=0.0)
+    progress.start("toy", 2)
+    progress.advance()
+    line = capsys.readouterr().err
+    assert line.startswith("toy: 1/2, ")
+    assert " s left" in line
+
+
+def test_a_bar_shows_all_it_was_told(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    _run(Bar())
+    out, err = capsys.readouterr()
+    assert out == ""
+    for told in ("beta 0, seed 7", "3/3", "accuracy 0.95"):
+        assert told in err
+
+
+@pytest.mark.parametrize("kind", [Bar, Lines])
+def test_what_never_began_ends_in_silence(kind, capsys):
+    kind().stop()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_quiet_writes_nothing(capsys):
+    _run(Quiet())
+    assert capsys.readouterr() == ("", "")
