@@ -147,6 +147,7 @@ DAMAGED: dict[str, Callable[[Config], object]] = {
     "argument_too_large": lambda c: body(c)["arguments"].update(widths=[10**15]),
     "head_of_another_width": lambda c: c["hypernet"]["parts"]["head"]["arguments"].update(hidden=9),
     "specs_of_another_type": lambda c: c["layout"].update(specs=3),
+    "shape_that_the_fingerprint_denies": lambda c: c["layout"]["specs"][0].update(shape=[7, 3]),
     "spec_without_name": lambda c: c["layout"]["specs"][0].pop("name"),
     "dtype_that_is_none": lambda c: c["layout"]["specs"][0].update(dtype="floaty"),
     "dtype_that_is_a_function": lambda c: c["layout"]["specs"][0].update(dtype="save"),

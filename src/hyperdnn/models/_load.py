@@ -35,6 +35,8 @@ def load_parts(
         saved = config["target"]
         combine, names = build_combine(saved["combine"]), tuple(saved["select"])
         layout = ParamLayout.from_json(config["layout"]["specs"])
+        if layout.fingerprint != config["layout"]["fingerprint"]:
+            raise CheckpointError(f"{folder / CONFIG} is damaged: its layout is not the one of its fingerprint.")
         _same_target(folder, saved["class"], layout, module, names, combine)
         hypernet = _hypernet(config["hypernet"], layout, mine)
         options = {"buffers": saved["buffers"], "train_base": saved["train_base"]}

@@ -120,12 +120,12 @@ def call_loop(
 ) -> Any:
     """The same as `call_mapped`, one context after the other."""
     outputs = []
-    start = torch.get_rng_state() if randomness == "same" else None
+    start = _random_states() if randomness == "same" else None
     for where in torch.cartesian_prod(*map(torch.arange, contexts)).reshape(-1, len(contexts)).tolist():
         here = tuple(i for i, dim in zip(where, dims, strict=True) if dim is not None)
         picked = tree_map(lambda leaf, here=here: leaf[here] if isinstance(leaf, Tensor) else leaf, inputs)
         if start is not None:
-            torch.set_rng_state(start)
+            _set_random_states(start)
         outputs.append(call_once(module, {n: w[tuple(where)] for n, w in weights.items()}, picked))
 
     def stack(*leaves: Any) -> Any:
@@ -135,6 +135,16 @@ def call_loop(
         return torch.stack(leaves).reshape(contexts + leaves[0].shape) if isinstance(leaves[0], Tensor) else leaves[0]
 
     return tree_map(stack, *outputs)
+
+
+def _random_states() -> tuple[Tensor, list[Tensor]]:
+    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+
+
+def _set_random_states(states: tuple[Tensor, list[Tensor]]) -> None:
+    torch.set_rng_state(states[0])
+    for device, state in enumerate(states[1]):
+        torch.cuda.set_rng_state(state, device)
 
 
 def call_empty(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, contexts: torch.Size) -> Any:
