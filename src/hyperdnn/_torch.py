@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import _VF as kernels
 from torch import Tensor
+from torch import _sample_dirichlet as sample_dirichlet
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNormBase
 from torch.nn.modules.batchnorm import _NormBase as NormBase
 from torch.nn.modules.conv import _ConvNd as ConvBase
@@ -21,6 +22,7 @@ __all__ = [
     "NormBase",
     "is_mapped",
     "kernels",
+    "sample_dirichlet",
     "tree_flatten",
     "tree_leaves",
     "tree_map",

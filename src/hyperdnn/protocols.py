@@ -28,7 +28,10 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class Body(Protocol):
-    """Features ``(*contexts, [slots,] d)`` -> features ``(*contexts, [slots,] h)``. Keeps all leading dimensions."""
+    """Features ``(*contexts, [slots,] d)`` -> features ``(*contexts, [slots,] h)``. Keeps all leading dimensions.
+
+    One in which slots look at each other declares ``mixes_slots = True``, since it cannot tell slots from contexts.
+    """
 
     def __call__(self, features: Tensor) -> Tensor:
         """Transform each row."""

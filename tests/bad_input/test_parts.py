@@ -55,7 +55,9 @@ def test_a_head_that_declares_no_layout() -> None:
 
 @pytest.mark.parametrize("make", [lambda la: heads.ChunkedHead(8, la, 5), lambda la: heads.ComponentHead(8, la)])
 def test_starting_values_for_a_head_that_shares_its_map(layout: hd.ParamLayout, make: object) -> None:
-    with pytest.raises(ConfigError, match=r"Head shares its output map among slots .*combine=targets\.Residual\(\)"):
+    with pytest.raises(
+        ConfigError, match=r"Head cannot hold a starting value for each weight.*combine=targets\.Residual\(\)"
+    ):
         init.from_target_(make(layout), net())
 
 

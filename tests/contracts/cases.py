@@ -38,14 +38,16 @@ class Case:
         output: shape of the output behind the context dimensions; None for weights of `LAYOUT`.
         variant: tells several cases of a part apart.
         factories: whether the constructor takes ``device`` and ``dtype``.
+        pickles: whether it can be pickled; torch's reparametrised layers refuse.
     """
 
     part: type
     build: Callable[..., nn.Module]
-    example: Callable[[tuple[int, ...], torch.dtype], Tensor]
+    example: Callable[[tuple[int, ...], torch.dtype], Any]
     output: tuple[int, ...] | None
     variant: str = ""
     factories: bool = True
+    pickles: bool = True
 
     def __str__(self) -> str:
         return f"{self.part.__name__}{f'-{self.variant}' if self.variant else ''}"
@@ -108,6 +110,84 @@ ENCODERS = (
         output=(5,),
     ),
     Case(
+        part=encoders.UniformNoise,
+        build=lambda **factories: encoders.UniformNoise(5, **factories),
+        example=_rows(5),
+        output=(5,),
+    ),
+    Case(
+        part=encoders.LearnedNoise,
+        build=lambda **factories: encoders.LearnedNoise(5, **factories),
+        example=_rows(5),
+        output=(5,),
+    ),
+    Case(
+        part=encoders.ScaledVector,
+        build=lambda **factories: encoders.ScaledVector([(-9.0, 9.0), (0.01, 9.0)], log=[1], **factories),
+        example=lambda contexts, dtype: (torch.rand(*contexts, 2) + 0.5).to(dtype),
+        output=(2,),
+    ),
+    Case(
+        part=encoders.Simplex,
+        build=lambda **factories: encoders.Simplex(5, **factories),
+        example=lambda contexts, dtype: torch.rand(*contexts, 5).softmax(-1).to(dtype),
+        output=(5,),
+    ),
+    Case(
+        part=encoders.Set,
+        build=lambda **factories: encoders.Set(3, 5, hidden=8, num_heads=2, **factories),
+        example=_rows(4, 3),
+        output=(5,),
+    ),
+    Case(
+        part=encoders.Set,
+        build=lambda **factories: encoders.Set(3, 5, hidden=8, num_heads=2, **factories),
+        example=lambda contexts, dtype: (_rows(4, 3)(contexts, dtype), _indices((*contexts, 4), dtype) != 1),
+        output=(5,),
+        variant="masked",
+    ),
+    Case(
+        part=encoders.Sequence,
+        build=lambda **factories: encoders.Sequence(3, 5, hidden=8, **factories),
+        example=_rows(4, 3),
+        output=(5,),
+    ),
+    Case(
+        part=encoders.Sequence,
+        build=lambda **factories: encoders.Sequence(3, 5, hidden=8, **factories),
+        example=lambda contexts, dtype: (_rows(4, 3)(contexts, dtype), _indices(contexts, dtype) + 1),
+        output=(5,),
+        variant="lengths",
+    ),
+    Case(
+        part=encoders.Image,
+        build=lambda **factories: encoders.Image(2, 5, widths=(4, 6), **factories),
+        example=_rows(2, 6, 5),
+        output=(5,),
+    ),
+    Case(
+        part=encoders.Join,
+        build=lambda: encoders.Join(encoders.Table(4, 2), encoders.Vector(3)),
+        example=lambda contexts, dtype: (_indices(contexts, dtype), _rows(3)(contexts, dtype)),
+        output=(5,),
+        factories=False,
+    ),
+    Case(
+        part=encoders.WeightedSum,
+        build=lambda **factories: encoders.WeightedSum(
+            encoders.Table(4, 5, **factories), encoders.Vector(5), **factories
+        ),
+        example=lambda contexts, dtype: (_indices(contexts, dtype), _rows(5)(contexts, dtype)),
+        output=(5,),
+    ),
+    Case(
+        part=encoders.Frozen,
+        build=lambda: encoders.Frozen(encoders.FromModule(Trunk(), 4, context_dims=3)),
+        example=_rows(2, 4, 4),
+        output=(4,),
+        factories=False,
+    ),
+    Case(
         part=encoders.FromModule,
         build=lambda: encoders.FromModule(Trunk(), 4, context_dims=3),
         example=_rows(2, 4, 4),
@@ -122,19 +202,29 @@ ENCODERS = (
     ),
 )
 
+
+def _body(part: type, *widths: int, variant: str = "", rows: tuple[int, ...] = (), **options: Any) -> Case:
+    return Case(
+        part=part,
+        build=lambda **factories: part(5, *widths, HIDDEN, **options, **factories),
+        example=_rows(*rows, 5),
+        output=(*rows, HIDDEN),
+        variant=variant,
+        pickles="reparametrize" not in options,
+    )
+
+
 BODIES = (
-    Case(
-        part=bodies.Linear,
-        build=lambda **factories: bodies.Linear(5, HIDDEN, **factories),
-        example=_rows(5),
-        output=(HIDDEN,),
-    ),
-    Case(
-        part=bodies.MLP,
-        build=lambda **factories: bodies.MLP(5, 7, HIDDEN, activation="gelu", **factories),
-        example=_rows(5),
-        output=(HIDDEN,),
-    ),
+    _body(bodies.Linear),
+    _body(bodies.MLP, 7, activation="gelu"),
+    _body(bodies.MLP, HIDDEN, variant="residual", residual=True, norm="layer"),
+    _body(bodies.MLP, 7, variant="sine", activation="sine", w0=2.0),
+    _body(bodies.MLP, 7, variant="weight", activation="tanh", reparametrize="weight"),
+    _body(bodies.MLP, HIDDEN, variant="spectral", activation="tanh", residual=True, reparametrize="spectral"),
+    _body(bodies.Attention, rows=(3,), heads=2),
+    _body(bodies.RNN, rows=(3,), layers=2),
+    _body(bodies.RNN, rows=(3,), variant="lstm", cell="lstm"),
+    _body(bodies.CNN, 7, rows=(3,), activation="gelu"),
 )
 
 
@@ -148,6 +238,17 @@ def _head(part: type, *sizes: int, variant: str = "", slots: int | None = None, 
     )
 
 
+_LINKS = {"conv.weight": "tanh", "conv.bias": "sigmoid2", "norm.*": "one_plus", "out.*": "fan_in"}
+_OTHERS = LAYOUT.select("conv.bias", "norm.*", "temp*", "out.bias")
+
+
+def _joined(head: nn.Module, **factories: Any) -> nn.Module:
+    """A head for the matrices beside one for `_OTHERS`, not in the layout's order."""
+    return heads.Join(
+        LAYOUT, [head, heads.FactoredHead(HIDDEN, LAYOUT.select("conv.weight", "out.weight"), 2, **factories)]
+    )
+
+
 HEADS = (
     _head(heads.FullHead),
     _head(heads.FullHead, variant="unnormalised", normalize=False),
@@ -157,9 +258,32 @@ HEADS = (
     _head(heads.ChunkedHead, LAYOUT.numel, slots=1, variant="one-chunk", normalize=False),
     _head(heads.ComponentHead, slots=4, variant="layers"),
     _head(heads.ComponentHead, slots=7, variant="rows", component="row"),
+    _head(heads.FactoredHead, 2),
+    Case(
+        part=heads.Join,
+        build=lambda **factories: _joined(heads.MultiHead(HIDDEN, _OTHERS, **factories), **factories),
+        example=_rows(HIDDEN),
+        output=None,
+        variant="no-slots",
+    ),
+    Case(
+        part=heads.Join,
+        build=lambda **factories: _joined(heads.ChunkedHead(HIDDEN, _OTHERS, 4, **factories), **factories),
+        example=_rows(4, HIDDEN),
+        output=None,
+        variant="slots",
+    ),
+    Case(
+        part=heads.Linked,
+        build=lambda **factories: heads.Linked(
+            LAYOUT, _LINKS, lambda layout: heads.FullHead(HIDDEN, layout, **factories)
+        ),
+        example=_rows(HIDDEN),
+        output=None,
+    ),
 )
 
-COMBINES = (targets.Replace(), targets.Residual(), targets.Scale(), targets.LowRank(2))
+COMBINES = (targets.Replace(), targets.Residual(), targets.Scale(), targets.LowRank(2), targets.Gaussian())
 
 PARTS = (*ENCODERS, *BODIES, *HEADS)
 

@@ -101,7 +101,13 @@ HEADS: dict[str, MakeHead] = {
     "chunked_large": lambda layout, rule: heads.ChunkedHead(HIDDEN, layout, 8192, init=rule),
     "layers": lambda layout, rule: heads.ComponentHead(HIDDEN, layout, component="layer", init=rule),
     "rows": lambda layout, rule: heads.ComponentHead(HIDDEN, layout, component="row", init=rule),
+    "factored": lambda layout, rule: heads.FactoredHead(HIDDEN, layout, smallest_side(layout), init=rule),
 }
+
+
+def smallest_side(layout: hd.ParamLayout) -> int:
+    """The highest rank that every matrix of a layout has room for."""
+    return min(min(spec.shape[0], spec.numel // spec.shape[0]) for spec in layout if len(spec.shape) > 1)
 
 
 def build(case: Case, make: MakeHead, rule: init.Init) -> hd.HyperDNN:
@@ -181,6 +187,15 @@ def test_short_rows_need_signs_of_their_own(head: str) -> None:
     """Rows made by one map from nearly parallel features start nearly parallel: the fixed signs are what mends it."""
     worst, found = far_off("mlp_kaiming", start("mlp_kaiming", WITHOUT_SIGNS[head]))
     assert worst > FACTOR, found
+
+
+@pytest.mark.parametrize(("rank", "enough"), [(2, False), (8, True)])
+def test_thin_factors_shrink_a_deep_target(rank: int, enough: bool) -> None:
+    def make(layout: hd.ParamLayout, rule: init.Init) -> nn.Module:
+        return heads.FactoredHead(HIDDEN, layout, rank, init=rule)
+
+    worst, found = far_off("mlp_kaiming", start("mlp_kaiming", make))
+    assert (worst <= FACTOR) == enough, found
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -1,9 +1,14 @@
-"""Features -> features. A body keeps all leading dimensions: with slots it treats every slot alike.
+"""Features -> features. A body keeps all leading dimensions.
 
-`Linear` is one linear map, `MLP` a stack of them with activations.
+`Linear` is one linear map, `MLP` a stack of them with activations: with slots they treat every slot alike. The others
+let slots see each other, and declare it as ``mixes_slots``: in `Attention` all of them, in `RNN` those before, in `CNN`
+those beside.
 """
 
+from hyperdnn.bodies._attention import Attention
+from hyperdnn.bodies._cnn import CNN
 from hyperdnn.bodies._linear import Linear
 from hyperdnn.bodies._mlp import MLP
+from hyperdnn.bodies._rnn import RNN
 
-__all__ = ["MLP", "Linear"]
+__all__ = ["CNN", "MLP", "RNN", "Attention", "Linear"]

@@ -23,7 +23,7 @@ def from_target_(head: nn.Module, values: nn.Module | Mapping[str, Tensor]) -> N
         values: the module, or name -> tensor.
 
     Raises:
-        ConfigError: if the head shares its output map among slots; use ``combine=Residual()`` there.
+        ConfigError: if the head has no bias for each weight; use ``combine=Residual()`` there.
         LayoutError: if a generated tensor is missing from the values, or has another shape.
 
     Source:
@@ -32,8 +32,8 @@ def from_target_(head: nn.Module, values: nn.Module | Mapping[str, Tensor]) -> N
     start_at_ = getattr(head, "start_at_", None)
     if start_at_ is None:
         raise ConfigError(
-            f"{type(head).__name__} shares its output map among slots and cannot hold a starting value for each "
-            "weight. Use Target(..., combine=targets.Residual()), which starts at the target's weights with any head."
+            f"{type(head).__name__} cannot hold a starting value for each weight. "
+            "Use Target(..., combine=targets.Residual()), which starts at the target's weights with any head."
         )
     layout = head.layout
     assert isinstance(layout, ParamLayout)

@@ -63,6 +63,11 @@ def _fits(encoder: nn.Module, slots: nn.Module | None, body: nn.Module, head: nn
         raise ConfigError(f"{name} takes {wanted} slots. Add slots=encoders.Slots({wanted}, features=16).")
     if wanted is None and slots is not None and hasattr(head, "slots"):
         raise ConfigError(f"{name} takes no slots. Leave out slots=, or use ChunkedHead or ComponentHead.")
+    if slots is None and getattr(body, "mixes_slots", False):
+        raise ConfigError(
+            f"body {type(body).__name__} mixes slots, and without slots= it would take several contexts for them. Use "
+            "a head with slots (ChunkedHead, ComponentHead), or bodies.MLP."
+        )
     if wanted is not None and given is not None and wanted != given:
         raise ConfigError(f"{name} takes {wanted} slots, but slots= gives {given}.")
     widths = [getattr(part, "features", None) for part in (encoder, slots) if part is not None]

@@ -16,7 +16,8 @@ __all__ = ["FOLDERS", "build_combine", "build_part", "describe_combine", "descri
 FOLDERS: dict[str, ModuleType] = {"encoder": encoders, "slots": encoders, "body": bodies, "head": heads}
 """Where the class of each role is looked up: an allow-list, for no import path is ever read from a file."""
 
-_NOT_SAVED = ("layout", "init", "device", "dtype")  # the layout is saved once; the rest is in the tensors
+# The layout is saved once; a generator has a state, not a value; the rest is in the tensors.
+_NOT_SAVED = ("layout", "init", "device", "dtype", "generator")
 
 
 def describe_part(role: str, part: nn.Module) -> dict[str, Any]:

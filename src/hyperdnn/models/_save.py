@@ -46,12 +46,13 @@ def save(model: nn.Module, target: Target, hypernet: nn.Module, folder: Path) ->
         "shared": shared,
         "frozen": [name for name, parameter in model.named_parameters() if not parameter.requires_grad],
     }
+    text = json.dumps(config, indent=2) + "\n"  # before anything is written: it may fail
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise CheckpointError(f"{folder} is a file, not a folder to save into.") from error
     _replace(folder / TENSORS, lambda path: save_file(unique, path, metadata={"format": "pt"}))
-    _replace(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=2) + "\n"))
+    _replace(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _describe(hypernet: nn.Module) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Run somebody's module with given weights.
 
 `Target` takes a module over and runs it for one context, many, one for each sample, or a mixed batch. A combine
-(`Replace`, `Residual`, `Scale`, `LowRank`) says how generated and base tensors make a parameter.
+(`Replace`, `Residual`, `Scale`, `LowRank`, `Gaussian`) says how generated and base tensors make a parameter.
 """
 
 from hyperdnn.targets._buffers import Policy
-from hyperdnn.targets._combine import LowRank, Replace, Residual, Scale
+from hyperdnn.targets._combine import Gaussian, LowRank, Replace, Residual, Scale
 from hyperdnn.targets._target import Target
 
-__all__ = ["LowRank", "Policy", "Replace", "Residual", "Scale", "Target"]
+__all__ = ["Gaussian", "LowRank", "Policy", "Replace", "Residual", "Scale", "Target"]

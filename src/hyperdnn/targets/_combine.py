@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import final
 
+import torch
 from torch import Tensor
 
 from hyperdnn.errors import ConfigError
 from hyperdnn.layout import ParamSpec
+from hyperdnn.typing import Weights
 
-__all__ = ["LowRank", "Replace", "Residual", "Scale"]
+__all__ = ["Gaussian", "LowRank", "Replace", "Residual", "Scale"]
 
 
 @final
@@ -97,6 +99,65 @@ class LowRank:
         left, right = generated
         product = left @ right.mT
         return _base(base) + product.reshape(product.shape[:-2] + shape)
+
+
+@final
+@dataclass(frozen=True)
+class Gaussian:
+    """A distribution over weights: generates mean and log-scale of each number, and every call draws a sample.
+
+    The sample is reparameterised, ``mean + exp(log_scale) * noise``, so gradients reach both. Each call draws once for
+    each context; for several samples repeat the context. `Target.bake` draws too: a baked network is one sample.
+    Through `at_mean` every verb runs the mean instead. Losses are in `lab.losses`.
+
+    The mean starts as the target would have started. Rules of `init` that look at layers know neither of the two
+    tensors and leave both at that start.
+
+    Args:
+        scale: initial deviation, relative to the root mean square of the tensor's own initial values; absolute for a
+            tensor of zeros.
+        generator: what noise is drawn with, on its own device; torch's global one by default. It is not saved, and a
+            model that has one does not compile as one graph.
+
+    Raises:
+        ConfigError: if the scale is not a positive number.
+
+    Source:
+        Blundell, Cornebise, Kavukcuoglu & Wierstra, "Weight Uncertainty in Neural Networks", ICML 2015, section 3.2.
+    """
+
+    scale: float = 0.1
+    generator: torch.Generator | None = field(default=None, compare=False, repr=False)
+
+    needs_base = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < math.inf:
+            raise ConfigError(f"Gaussian: scale={self.scale}, expected a positive number.")
+
+    def specs(self, spec: ParamSpec) -> Sequence[ParamSpec]:
+        """``<name>.mean`` and ``<name>.log_scale``, both of the parameter's shape."""
+        size = math.hypot(spec.init_mean, spec.init_std)
+        mean = replace(spec, name=f"{spec.name}.mean", kind="other", aliases=())
+        start = math.log(self.scale * (size or 1.0))
+        return mean, replace(mean, name=f"{spec.name}.log_scale", init_mean=start, init_std=0.0)
+
+    def __call__(self, generated: Sequence[Tensor], base: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+        mean, log_scale = generated
+        return mean + log_scale.exp() * self._noise(mean)
+
+    @staticmethod
+    def at_mean(weights: Weights) -> Weights:
+        """The same weights without variance: every sample of them is the mean exactly."""
+        return {
+            name: torch.full_like(tensor, -math.inf) if name.endswith(".log_scale") else tensor
+            for name, tensor in weights.items()
+        }
+
+    def _noise(self, like: Tensor) -> Tensor:
+        if self.generator is None:
+            return torch.randn_like(like)
+        return torch.randn(like.shape, generator=self.generator, device=self.generator.device).to(like)
 
 
 def _change(spec: ParamSpec, factor: str = "") -> ParamSpec:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hyperdnn.encoders._finite import check_vector
+from hyperdnn.encoders._finite import check_floats, check_vector
 from hyperdnn.errors import ContextError
 
 
@@ -26,6 +26,7 @@ def test_anything_else_is_named(context: Tensor, words: str) -> None:
         check_vector(context, 3, "Vector")
 
 
+@pytest.mark.usefixtures("as_a_user_runs_it")
 def test_values_that_cannot_be_read_are_not_read() -> None:
     def run(context: Tensor) -> Tensor:
         check_vector(context, 3, "Vector")
@@ -34,3 +35,25 @@ def test_values_that_cannot_be_read_are_not_read() -> None:
     context = torch.tensor([[float("nan"), 0, 0]])
     assert torch.vmap(run)(context).isnan().any()
     assert torch.compile(run, backend="eager", fullgraph=True)(context).isnan().any()
+
+
+@pytest.mark.parametrize("context", [torch.zeros(4, 3), torch.zeros(2, 0, 3), torch.zeros(0, 7, 3)])
+def test_a_dimension_given_by_name_may_have_any_size(context: Tensor) -> None:
+    check_floats(context, ("n", 3), "Set")
+
+
+@pytest.mark.parametrize(
+    ("context", "words"),
+    [
+        (torch.zeros(3), r"Set: expected \(\*contexts, n, 3\), got \(3,\)"),
+        (torch.zeros(3, 4), r"Set: expected \(\*contexts, n, 3\), got \(3, 4\)"),
+        (torch.zeros(4, 3).bool(), r"Set takes floating-point tensors, got torch\.bool"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_named(context: Tensor, words: str) -> None:
+    with pytest.raises(ContextError, match=words):
+        check_floats(context, ("n", 3), "Set")
+
+
+def test_contexts_without_values_are_not_read() -> None:
+    check_vector(torch.empty(2, 3, device="meta"), 3, "Vector")

@@ -34,6 +34,7 @@ def test_slots_come_between_encoder_and_body() -> None:
         ({"body": bodies.MLP(5, 9)}, "head FullHead takes 8 hidden, but the body's output is 9 wide"),
         ({"head": nn.Identity()}, "head Identity declares no layout"),
         ({"slots": encoders.Slots(3, 4)}, "FullHead takes no slots"),
+        ({"body": bodies.Attention(5, 8)}, "body Attention mixes slots, and without slots= it would take"),
         ({"head": heads.ChunkedHead(8, layout(), 10)}, r"ChunkedHead takes 3 slots\. Add slots=encoders\.Slots\(3,"),
         (
             {

@@ -1,9 +1,16 @@
+import copy
+import math
+import pickle
+from pathlib import Path
+
 import pytest
 import torch
+from torch import nn
 
-from hyperdnn import ParamSpec
+import hyperdnn as hd
+from hyperdnn import ParamSpec, init
 from hyperdnn.errors import ConfigError
-from hyperdnn.targets import LowRank, Replace, Residual, Scale
+from hyperdnn.targets import Gaussian, LowRank, Replace, Residual, Scale
 
 MATRIX = ParamSpec(name="a.weight", shape=(6, 4), kind="linear", init_std=0.3, init_mean=0.1, aliases=("b.weight",))
 VECTOR = ParamSpec(name="a.bias", shape=(6,), kind="bias", init_std=0.3)
@@ -79,3 +86,119 @@ def test_combines_are_values() -> None:
     assert LowRank(2) == LowRank(2) != LowRank(3)
     assert Residual() == Residual()
     assert [c.needs_base for c in (Replace(), Residual(), Scale(), LowRank(1))] == [False, True, True, True]
+
+
+def _uncertain(net: nn.Module | None = None, **options: object) -> hd.HyperDNN:
+    net = net or nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    return hd.HyperDNN.for_tasks(net, 3, combine=Gaussian(**options))
+
+
+def test_a_gaussian_generates_mean_and_log_scale() -> None:
+    mean, log_scale = Gaussian().specs(MATRIX)
+    assert (mean.name, mean.shape, mean.init_mean, mean.init_std) == ("a.weight.mean", (6, 4), 0.1, 0.3)
+    assert (log_scale.name, log_scale.shape, log_scale.init_std) == ("a.weight.log_scale", (6, 4), 0.0)
+    assert math.exp(log_scale.init_mean) == pytest.approx(0.1 * math.sqrt(0.1**2 + 0.3**2))
+    assert mean.aliases == log_scale.aliases == ()
+
+
+@pytest.mark.parametrize(("mean", "start"), [(1.0, 0.05), (0.0, 0.05), (-2.0, 0.1)])
+def test_a_gaussian_over_a_constant_tensor_starts_relative_to_it(mean: float, start: float) -> None:
+    spec = ParamSpec(name="g", shape=(3,), init_mean=mean, init_std=0.0)
+    assert math.exp(Gaussian(0.05).specs(spec)[1].init_mean) == pytest.approx(start)
+
+
+def test_samples_have_the_generated_moments() -> None:
+    mean, scale = torch.tensor([-1.0, 0.0, 3.0]), torch.tensor([0.1, 2.0, 0.5])
+    samples = Gaussian()([mean.expand(20000, 3), scale.log().expand(20000, 3)], None, (3,))
+    torch.testing.assert_close(samples.mean(0), mean, rtol=0, atol=0.06)
+    torch.testing.assert_close(samples.std(0), scale, rtol=0.03, atol=0)
+    assert abs(torch.corrcoef(samples.T)[0, 1]) < 0.03
+
+
+def test_a_sample_is_reparameterised() -> None:
+    mean, log_scale = torch.randn(5, requires_grad=True), torch.randn(5, requires_grad=True)
+    sample = Gaussian()([mean, log_scale], None, (5,))
+    by_mean, by_log_scale = torch.autograd.grad(sample.sum(), (mean, log_scale))
+    torch.testing.assert_close(by_mean, torch.ones(5))
+    torch.testing.assert_close(by_log_scale, sample - mean)
+
+
+def test_every_call_and_every_context_draws_its_own_sample() -> None:
+    model = _uncertain()
+    weights = model.generate(torch.zeros(2, dtype=torch.long))
+    first, second = model.target.effective(weights), model.target.effective(weights)
+    assert not torch.equal(first["0.weight"], second["0.weight"])
+    assert not torch.equal(first["0.weight"][0], first["0.weight"][1])
+
+
+def test_samples_follow_their_generator_alone() -> None:
+    outputs = []
+    for seed in (0, 1):
+        torch.manual_seed(0)
+        model = _uncertain(generator=torch.Generator().manual_seed(7))
+        torch.manual_seed(seed)
+        outputs.append(model(torch.ones(3, 5, 3), context=torch.arange(3)))
+    assert torch.equal(*outputs)
+
+
+def test_a_generator_is_copied_with_its_state_and_does_not_count_in_comparisons() -> None:
+    combine = Gaussian(generator=torch.Generator().manual_seed(7))
+    generated = [torch.zeros(4), torch.zeros(4)]
+    twins = [copy.deepcopy(combine), pickle.loads(pickle.dumps(combine))]
+    draws = [one(generated, None, (4,)) for one in (combine, *twins)]
+    assert torch.equal(draws[0], draws[1])
+    assert torch.equal(draws[0], draws[2])
+    assert combine == Gaussian() != Gaussian(0.2)
+
+
+def test_at_the_mean_every_verb_is_exact() -> None:
+    model, x = _uncertain(), torch.randn(3, 5, 3)
+    weights = Gaussian.at_mean(model.generate(torch.arange(3)))
+    effective = model.target.effective(weights)
+    assert all(torch.equal(effective[name], weights[f"{name}.mean"]) for name in effective)
+    one = {name: w[1] for name, w in weights.items()}
+    expected = model.target(one, x[1])
+    torch.testing.assert_close(model.target.batched(weights, x)[1], expected)
+    torch.testing.assert_close(model.target.batched(weights, x, mode="loop")[1], expected)
+    torch.testing.assert_close(model.target.paired(weights, x[:, 0])[1], expected[0])
+    torch.testing.assert_close(model.target.grouped(weights, x[1], torch.full((5,), 1)), expected)
+    torch.testing.assert_close(model.target.bake(one)(x[1]), expected)
+
+
+def test_baking_draws_one_network() -> None:
+    model, x = _uncertain(), torch.randn(5, 3)
+    first, second = model.bake(torch.tensor(0)), model.bake(torch.tensor(0))
+    assert torch.equal(first(x), first(x))
+    assert not torch.equal(first(x), second(x))
+
+
+def test_a_gaussian_starts_near_the_targets_own_start() -> None:
+    model = hd.HyperDNN.for_tasks(nn.Linear(40, 60), 200, combine=Gaussian())
+    spec = model.target.replaced["weight"]
+    weights = model.generate(torch.arange(200))
+    effective = model.target.effective(weights)["weight"]
+    assert effective.std().item() == pytest.approx(spec.init_std * math.sqrt(1.01), rel=0.05)
+    noise = (effective - weights["weight.mean"]).std()
+    assert noise.item() == pytest.approx(0.1 * spec.init_std, rel=0.05)
+
+
+@pytest.mark.parametrize("rule", [init.hyperfan_in, init.hyperfan_out])
+def test_rules_for_layers_leave_the_start_of_a_gaussian(rule: init.Init) -> None:
+    target = hd.Target(nn.Sequential(nn.Linear(3, 4), nn.GRU(4, 3), nn.LayerNorm(3)), combine=Gaussian())
+    assert rule(target.layout) == init.matched(target.layout)
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.1, math.inf, math.nan])
+def test_a_scale_is_positive(scale: float) -> None:
+    with pytest.raises(ConfigError, match=rf"Gaussian: scale={scale}, expected a positive number"):
+        Gaussian(scale)
+
+
+def test_a_gaussian_model_is_saved_and_loaded(tmp_path: Path) -> None:
+    model = _uncertain(scale=0.3)
+    model.save_pretrained(tmp_path)
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    again = hd.HyperDNN.from_pretrained(tmp_path, target=net)
+    assert again.target.combine == Gaussian(0.3)
+    weights = again.generate(torch.arange(3))
+    assert all(torch.equal(w, weights[name]) for name, w in model.generate(torch.arange(3)).items())

@@ -1,8 +1,20 @@
 """Losses on generated weights.
 
 `output_change` keeps what a hypernet generates for earlier contexts, which `remember` has put into a `Memory`.
+`gaussian_kl` and `gaussian_entropy` read a distribution over weights (`targets.Gaussian`). `squared_norm` and
+`orthogonality` look at the weights as such. The last four give one number for each context.
 """
 
+from hyperdnn.lab.losses._gaussian import gaussian_entropy, gaussian_kl
 from hyperdnn.lab.losses._output import Memory, output_change, remember
+from hyperdnn.lab.losses._penalty import orthogonality, squared_norm
 
-__all__ = ["remember", "output_change", "Memory"]
+__all__ = [
+    "remember",
+    "output_change",
+    "Memory",
+    "gaussian_kl",
+    "gaussian_entropy",
+    "squared_norm",
+    "orthogonality",
+]

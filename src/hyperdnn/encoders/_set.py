@@ -1,0 +1,97 @@
+"""Contexts that are sets: the samples of a task, the items of a user."""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hyperdnn.encoders._finite import check_floats
+from hyperdnn.encoders._keep_scale import keep_scale_
+from hyperdnn.errors import ConfigError, ContextError
+from hyperdnn.typing import Context
+
+__all__ = ["Set"]
+
+
+@final
+class Set(nn.Module):
+    """Reads a set of vectors, in whatever order they come, and pools them by attention.
+
+    Each element passes through the same two layers; one learned query for each attention head weighs them. A learned
+    element belongs to every set: it is what an empty set becomes, and lets the features tell few elements from many.
+    Costs ``n`` passes through the layers for a set of ``n``, and no products of pairs.
+
+    Args:
+        inputs: width of an element.
+        features: width of the output.
+        hidden: width of the layers.
+        num_heads: attention heads; they divide ``hidden``.
+        device: where to put the parameters.
+        dtype: their type.
+
+    Shape:
+        ``(*contexts, n, inputs)``, or a tuple of it and a mask ``(*contexts, n)`` that is true where there is an
+        element -> ``(*contexts, features)``. What stands at masked places does not matter.
+
+    Raises:
+        ConfigError: if ``num_heads`` does not divide ``hidden``.
+        ContextError: if a shape or type is wrong or a value is not finite.
+
+    Source:
+        Lee et al., "Set Transformer", ICML 2019, section 3.2 (pooling by attention, here with one query for each head).
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        *,
+        hidden: int = 64,
+        num_heads: int = 4,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if num_heads < 1 or hidden % num_heads:
+            raise ConfigError(f"Set: num_heads={num_heads} does not divide hidden={hidden}.")
+        self.inputs = inputs
+        self.features = features
+        self.hidden = hidden
+        self.num_heads = num_heads
+        enter = nn.Linear(inputs, hidden, device=device, dtype=dtype)
+        leave = nn.Linear(hidden, hidden, device=device, dtype=dtype)
+        self.layers = nn.Sequential(enter, nn.GELU(), leave)
+        self.nothing = nn.Parameter(torch.randn(hidden, device=device, dtype=dtype))
+        # Without a bias: one number added to all scores of a head changes nothing.
+        self.queries = nn.Linear(hidden, num_heads, bias=False, device=device, dtype=dtype)
+        self.out = nn.Linear(hidden, features, device=device, dtype=dtype)
+        keep_scale_(enter, leave, self.out)
+
+    def forward(self, context: Context) -> Float[Tensor, "*contexts features"]:
+        elements, mask = context if isinstance(context, tuple) and len(context) == 2 else (context, None)
+        if mask is not None:
+            _check_mask(elements, mask)
+            elements = elements.masked_fill(~mask.unsqueeze(-1), 0.0)
+        check_floats(elements, ("n", self.inputs), "Set")
+        contexts = elements.shape[:-2]
+        rows = torch.cat([self.layers(elements), self.nothing.expand(*contexts, 1, self.hidden)], dim=-2)
+        scores = self.queries(rows)
+        if mask is not None:
+            present = torch.cat([mask, mask.new_ones(*contexts, 1)], dim=-1)
+            scores = scores.masked_fill(~present.unsqueeze(-1), float("-inf"))
+        shares = scores.softmax(dim=-2)
+        values = rows.reshape(*rows.shape[:-1], self.num_heads, self.hidden // self.num_heads)
+        pooled: Tensor = (shares.unsqueeze(-1) * values).sum(-3).flatten(-2)
+        out: Tensor = self.out(pooled)
+        return out
+
+
+def _check_mask(elements: object, mask: object) -> None:
+    if not isinstance(elements, Tensor) or not isinstance(mask, Tensor):
+        kinds = f"{type(elements).__name__} and {type(mask).__name__}"
+        raise ContextError(f"Set takes tensors (*contexts, n, inputs) and (*contexts, n), got {kinds}.")
+    if mask.dtype != torch.bool or mask.shape != elements.shape[:-1]:
+        raise ContextError(
+            f"Set: expected a boolean mask {tuple(elements.shape[:-1])}, got {mask.dtype} {tuple(mask.shape)}."
+        )

@@ -1,0 +1,71 @@
+"""A Gaussian over weights: how far it is from the prior, and how wide."""
+
+import math
+
+from torch import Tensor
+
+from hyperdnn.errors import ConfigError
+from hyperdnn.lab.losses._flat import flat
+from hyperdnn.layout import ParamLayout
+from hyperdnn.typing import Weights
+
+__all__ = ["gaussian_entropy", "gaussian_kl"]
+
+
+def gaussian_kl(weights: Weights, layout: ParamLayout, *, prior_std: float = 1.0) -> Tensor:
+    """KL divergence of the generated Gaussian to the prior N(0, prior_std^2), summed over weights, in nats.
+
+    Args:
+        weights: generated for a target with ``combine=targets.Gaussian()``.
+        layout: which of them: ``target.layout``, or both tensors of some parameters, ``target.layout.select("2.*")``.
+        prior_std: the prior's deviation.
+
+    Shape:
+        each weight ``(*contexts, *shape)`` -> ``(*contexts,)``.
+
+    Raises:
+        ConfigError: if a tensor has no mean or log-scale beside it, or the prior's deviation is not positive.
+        LayoutError: if a tensor is missing.
+
+    Source:
+        Blundell, Cornebise, Kavukcuoglu & Wierstra, "Weight Uncertainty in Neural Networks", ICML 2015, section 3, with
+        the closed form in place of their sample.
+    """
+    if not 0 < prior_std < math.inf:
+        raise ConfigError(f"prior_std={prior_std}: expected a positive number.")
+    means, log_scales = _moments(weights, layout)
+    means, log_scales = means / prior_std, log_scales - math.log(prior_std)
+    return (((2 * log_scales).exp() + means.square() - 1) / 2 - log_scales).sum(-1)
+
+
+def gaussian_entropy(weights: Weights, layout: ParamLayout) -> Tensor:
+    """Differential entropy of the generated Gaussian, summed over weights, in nats.
+
+    Args:
+        weights: generated for a target with ``combine=targets.Gaussian()``.
+        layout: which of them, as for `gaussian_kl`.
+
+    Shape:
+        each weight ``(*contexts, *shape)`` -> ``(*contexts,)``.
+
+    Raises:
+        ConfigError: if a tensor has no mean or log-scale beside it.
+        LayoutError: if a tensor is missing.
+    """
+    _, log_scales = _moments(weights, layout)
+    return (log_scales + math.log(2 * math.pi * math.e) / 2).sum(-1)
+
+
+def _moments(weights: Weights, layout: ParamLayout) -> tuple[Tensor, Tensor]:
+    """Means and log-scales of the same numbers, each ``(*contexts, numel)``."""
+    for name in layout.names:
+        owner, _, role = name.rpartition(".")
+        other = {"mean": "log_scale", "log_scale": "mean"}.get(role)
+        if f"{owner}.{other}" not in layout:
+            raise ConfigError(
+                f"'{name}' is not one of a mean and a log-scale of the same parameter. Generate both: "
+                "Target(net, combine=targets.Gaussian())."
+            )
+    means = layout.select(lambda spec: spec.name.endswith(".mean"))
+    log_scales = layout.select(lambda spec: spec.name.endswith(".log_scale"))
+    return flat(weights, means), flat(weights, log_scales)
