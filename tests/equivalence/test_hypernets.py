@@ -74,6 +74,8 @@ def test_one_chunk_is_the_full_head():
     options = {"init": init.naive, "signs": False, "dtype": FLOAT}
     chunked = heads.ChunkedHead(6, layout, layout.numel, **options)
     chunked.linear.load_state_dict(full.linear.state_dict())
+    with torch.no_grad():
+        chunked.linear.weight /= 6**0.5  # a chunk's features have unit root mean square, the full head's unit length
     features = torch.randn(4, 6, dtype=FLOAT)
     assert_same(chunked(features.unsqueeze(-2)), full(features))
 

@@ -26,7 +26,7 @@ class ChunkedHead(nn.Module):
         layout: what to generate.
         chunk: numbers that one slot generates.
         init: how generated weights start.
-        normalize: scale features to unit root mean square first (see `FullHead`).
+        normalize: scale features to unit root mean square first; without it as for `FullHead`.
         signs: give each slot its own fixed signs (see `nn.SlotSigns`); matters where a chunk is not much longer than
             a row of the target's matrices.
         device: where to put the parameters.

@@ -29,7 +29,7 @@ class ComponentHead(nn.Module):
         layout: what to generate.
         component: ``"layer"``, or ``"row"``: a filter of a convolution, a unit of a linear layer.
         init: how generated weights start.
-        normalize: scale features to unit root mean square first (see `FullHead`).
+        normalize: scale features to unit root mean square first; without it as for `FullHead`.
         signs: give each slot its own fixed signs (see `nn.SlotSigns`).
         device: where to put the parameters.
         dtype: their type.

@@ -23,8 +23,8 @@ class FullHead(nn.Module):
         hidden: width of the features coming from the body.
         layout: what to generate.
         init: how generated weights start.
-        normalize: scale features to unit root mean square first. Without it the head is linear in its features, and
-            the initial variance is right only if they have unit root mean square by themselves.
+        normalize: scale features to unit length first (see `init.unit_length`). Without it the head is linear in its
+            features, and the initial variance is right only if they have unit root mean square by themselves.
         device: where to put the parameters.
         dtype: their type.
 
@@ -52,7 +52,7 @@ class FullHead(nn.Module):
         self.layout = layout
         self.normalize = normalize
         self.linear = nn.Linear(hidden, layout.numel, device=device, dtype=dtype)
-        initial.fill_rows_(self.linear, layout.sizes, init(layout))
+        initial.fill_rows_(self.linear, layout.sizes, init(layout), length=1.0 if normalize else hidden**0.5)
 
     def start_at_(self, flat: Float[Tensor, " numel"]) -> None:
         """Generate these weights for every context (see `init.from_target_`)."""
@@ -60,4 +60,4 @@ class FullHead(nn.Module):
         self.linear.bias.copy_(flat)
 
     def forward(self, features: Float[Tensor, "*contexts hidden"]) -> Weights:
-        return self.layout.split(self.linear(initial.unit_rms(features) if self.normalize else features))
+        return self.layout.split(self.linear(initial.unit_length(features) if self.normalize else features))

@@ -24,7 +24,7 @@ class MultiHead(nn.Module):
         hidden: width of the features coming from the body.
         layout: what to generate.
         init: how generated weights start.
-        normalize: scale features to unit root mean square first (see `FullHead`).
+        normalize: scale features to unit length first (see `FullHead`).
         device: where to put the parameters.
         dtype: their type.
 
@@ -53,7 +53,8 @@ class MultiHead(nn.Module):
         self.normalize = normalize
         self.linears = nn.ModuleList(nn.Linear(hidden, n, device=device, dtype=dtype) for n in layout.sizes)
         for linear, moments in zip(self._maps(), init(layout), strict=True):
-            initial.fill_rows_(linear, [linear.out_features], [moments])
+            length = 1.0 if normalize else hidden**0.5
+            initial.fill_rows_(linear, [linear.out_features], [moments], length=length)
 
     def start_at_(self, flat: Float[Tensor, " numel"]) -> None:
         """Generate these weights for every context (see `init.from_target_`)."""
@@ -63,7 +64,7 @@ class MultiHead(nn.Module):
 
     def forward(self, features: Float[Tensor, "*contexts hidden"]) -> Weights:
         if self.normalize:
-            features = initial.unit_rms(features)
+            features = initial.unit_length(features)
         contexts = features.shape[:-1]
         return {
             spec.name: linear(features).reshape(contexts + spec.shape)

@@ -1,8 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from hyperdnn.init import Moments, fill_rows_, fill_unit_, unit_rms
+from hyperdnn.init import Moments, fill_rows_, fill_unit_, unit_length, unit_rms
 
 
 @pytest.mark.parametrize("shape", [(8,), (5, 8), (2, 3, 8)])
@@ -13,17 +15,30 @@ def test_rows_of_features_have_unit_root_mean_square(shape: tuple[int, ...]) -> 
     torch.testing.assert_close(out * features.square().mean(-1, keepdim=True).sqrt(), features)
 
 
-def test_features_of_zeros_stay_zeros_and_keep_a_finite_gradient() -> None:
+def test_a_step_on_the_map_is_a_step_on_what_it_generates() -> None:
+    """Under unit length the map's weights learn as fast as the target itself would, whatever the width."""
+    for width in (3, 300):
+        linear, features = nn.Linear(width, 5).double(), unit_length(torch.randn(width).double())
+        gradient = torch.randn(5).double()
+        before = linear(features).detach()
+        linear(features).backward(gradient)
+        with torch.no_grad():
+            linear.weight -= 0.1 * linear.weight.grad
+        torch.testing.assert_close(linear(features), before - 0.1 * gradient)
+
+
+@pytest.mark.parametrize("scale", [unit_rms, unit_length])
+def test_features_of_zeros_stay_zeros_and_keep_a_finite_gradient(scale: Callable[[Tensor], Tensor]) -> None:
     features = torch.zeros(3, 8, requires_grad=True)
-    unit_rms(features).sum().backward()
-    assert torch.equal(unit_rms(features), torch.zeros(3, 8))
+    scale(features).sum().backward()
+    assert torch.equal(scale(features), torch.zeros(3, 8))
     assert features.grad.isfinite().all()
 
 
 def test_each_run_of_rows_has_its_own_moments() -> None:
     torch.manual_seed(0)
     linear = nn.Linear(64, 4000)
-    fill_rows_(linear, [1000, 2000, 1000], [Moments(0.0, 0.1), Moments(1.0, 2.0), Moments(-3.0, 0.0)])
+    fill_rows_(linear, [1000, 2000, 1000], [Moments(0.0, 0.1), Moments(1.0, 2.0), Moments(-3.0, 0.0)], length=8.0)
     out = linear(unit_rms(torch.randn(200, 64))).detach()
     for piece, (mean, std) in zip(out.split([1000, 2000, 1000], 1), [(0, 0.1), (1, 2), (-3, 0)], strict=True):
         assert piece.mean().item() == pytest.approx(mean, abs=0.05)
