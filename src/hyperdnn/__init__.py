@@ -23,9 +23,9 @@ if TYPE_CHECKING:
         protocols,
         targets,
     )
-    from hyperdnn.inspect import check_init, summary
+    from hyperdnn.inspect import check_init, classify, summary
     from hyperdnn.layout import ParamLayout, ParamSpec
-    from hyperdnn.models import HyperDNN, Hypernet, hypernet_vjp
+    from hyperdnn.models import HyperDNN, Hypernet, hypernet_vjp, unroll
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
 
@@ -37,8 +37,10 @@ _HOMES = {
     "Target": "targets",
     "Weights": "typing",
     "check_init": "inspect",
+    "classify": "inspect",
     "hypernet_vjp": "models",
     "summary": "inspect",
+    "unroll": "models",
 }
 __all__ = [
     "HyperDNN",
@@ -50,6 +52,7 @@ __all__ = [
     "__version__",
     "bodies",
     "check_init",
+    "classify",
     "encoders",
     "errors",
     "heads",
@@ -63,6 +66,7 @@ __all__ = [
     "protocols",
     "summary",
     "targets",
+    "unroll",
 ]
 
 

@@ -1,6 +1,7 @@
 """Hypernet and target together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -152,6 +153,24 @@ class HyperDNN(nn.Module):
             first = order.new_full((len(distinct),), len(context)).scatter_reduce(0, index, order, "amin")
             context = context[first]  # unique has no derivative, picking has
         return self.target.grouped(self.generate(context), *args, index=index, **kwargs)
+
+    def ensemble(self, contexts: Context) -> Callable[..., Any]:
+        """The networks of many contexts as one function of a batch that all of them see.
+
+        ``model.ensemble(contexts)(x)`` gives ``(*contexts, B, ...)`` and takes the options of `Target.batched`. Weights
+        are generated here, once, and kept: later training of the hypernet does not change them, while kept parameters,
+        mode and running statistics are always the model's present ones. For inference make and call it under
+        ``torch.no_grad()``; otherwise gradients reach the hypernet through every call.
+
+        Raises:
+            ContextError: for a single context, which `bake` is for.
+        """
+        weights = self.generate(contexts)
+        if not self.target.layout.check(weights):
+            raise ContextError(
+                "an ensemble is of many contexts, got a single one: use bake, or a batch of one context."
+            )
+        return partial(self.target.batched, weights, data_dims=None)
 
     def bake(self, context: Context, *, buffers: Mapping[str, Tensor] | None = None) -> nn.Module:
         """One context's network as a plain module of the target's own class (see `Target.bake`)."""

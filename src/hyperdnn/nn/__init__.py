@@ -1,12 +1,20 @@
 """Bricks without opinions.
 
 Recurrent layers, embeddings and pooled batch normalisation that run with weights from outside, for one context and for
-many; the activations that bodies name, and what bodies are made of; what slot heads share.
+many; an LSTM that generates its own weights' scales at every step; the activations that bodies name, and what bodies
+are made of; what slot heads share; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`).
 """
 
 from hyperdnn.nn._activation import activation
+from hyperdnn.nn._adapter import Adapter
+from hyperdnn.nn._attached import Attached
 from hyperdnn.nn._cells import STEPS, RecurrentCell
+from hyperdnn.nn._channels import channels
+from hyperdnn.nn._film import Film
+from hyperdnn.nn._hyper_lstm import HyperLSTM
+from hyperdnn.nn._hyper_lstm_cell import HyperLSTMCell
 from hyperdnn.nn._lookup import Lookup
+from hyperdnn.nn._lora import LoRA
 from hyperdnn.nn._pooled import PooledBatchNorm
 from hyperdnn.nn._recurrent import Recurrent
 from hyperdnn.nn._residual import Residual
@@ -17,6 +25,12 @@ from hyperdnn.nn._tensor_affine import TensorAffine
 
 __all__ = [
     "STEPS",
+    "Adapter",
+    "Attached",
+    "Film",
+    "HyperLSTM",
+    "HyperLSTMCell",
+    "LoRA",
     "Lookup",
     "PooledBatchNorm",
     "Recurrent",
@@ -27,5 +41,6 @@ __all__ = [
     "SlotSigns",
     "TensorAffine",
     "activation",
+    "channels",
     "siren_",
 ]

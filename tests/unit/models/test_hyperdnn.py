@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, targets
-from hyperdnn.errors import ConfigError, LayoutError
+from hyperdnn.errors import ConfigError, ContextError, LayoutError
 
 
 def net() -> nn.Sequential:
@@ -144,6 +144,64 @@ def test_a_model_without_parameters_can_be_printed(capsys: pytest.CaptureFixture
     del fixed.flat
     hd.HyperDNN(target, fixed).print_trainable_parameters()
     assert "trainable params: 0 || all params: 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("contexts", [torch.arange(3), torch.tensor([1]), torch.tensor([[0, 1, 2], [2, 1, 0]])])
+def test_an_ensemble_runs_all_contexts_on_one_batch(contexts: Tensor) -> None:
+    m, x = model(), torch.randn(6, 3)
+    y = m.ensemble(contexts)(x)
+    assert y.shape == (*contexts.shape, 6, 2)
+    for row, context in zip(y.flatten(0, -3), contexts.flatten(), strict=True):
+        assert torch.allclose(row, m(x, context=context), atol=1e-6)
+
+
+def test_an_ensemble_is_generated_once() -> None:
+    m, x = model(), torch.randn(6, 3)
+    calls = []
+    m.hypernet.register_forward_hook(lambda *_: calls.append(1))
+    members = m.ensemble(torch.arange(3))
+    before = members(x)
+    with torch.no_grad():
+        for parameter in m.hypernet.parameters():
+            parameter.add_(1)
+    assert torch.equal(members(x), before)
+    assert len(calls) == 1
+
+
+def test_an_ensemble_follows_kept_parameters_and_the_mode() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.Dropout(1.0), nn.Linear(4, 2))
+    m, x = hd.HyperDNN.for_tasks(module, 3, select="0.*"), torch.randn(6, 3)
+    members = m.ensemble(torch.arange(3))
+    dropped = m.target.module[2].bias.expand(3, 6, 2)  # all that is left when everything before it is dropped
+    assert torch.equal(members(x), dropped)
+    with torch.no_grad():
+        m.target.module[2].bias.add_(1)
+    assert torch.equal(members(x), dropped)
+    m.eval()
+    assert not torch.allclose(members(x), dropped)
+
+
+def test_gradients_of_an_ensemble_reach_the_hypernet_unless_switched_off() -> None:
+    m, x = model(), torch.randn(6, 3)
+    m.ensemble(torch.arange(3))(x).square().sum().backward()
+    got = {name: p.grad.clone() for name, p in m.named_parameters()}
+    m.zero_grad()
+    m(x.expand(3, 6, 3), context=torch.arange(3)).square().sum().backward()
+    assert all(torch.allclose(got[name], p.grad, rtol=1e-4, atol=1e-5) for name, p in m.named_parameters())
+    with torch.no_grad():
+        members = m.ensemble(torch.arange(3))
+    assert not members(x).requires_grad
+
+
+def test_an_ensemble_takes_the_options_of_batched() -> None:
+    m, x = model(), torch.randn(6, 3)
+    members = m.ensemble(torch.arange(3))
+    assert torch.allclose(members(x, mode="loop"), members(x), atol=1e-6)
+
+
+def test_an_ensemble_of_a_single_context_is_refused() -> None:
+    with pytest.raises(ContextError, match="an ensemble is of many contexts, got a single one: use bake"):
+        model().ensemble(torch.tensor(1))
 
 
 def test_bake_equals_the_call_and_has_no_graph() -> None:
