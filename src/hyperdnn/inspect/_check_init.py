@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperdnn._torch import tree_leaves
-from hyperdnn.encoders import Noise, Table, Vector
+from hyperdnn.encoders import Table, Vector
 from hyperdnn.errors import ContextError
 from hyperdnn.models import HyperDNN
 from hyperdnn.typing import Context, Weights
@@ -86,7 +86,8 @@ def check_init(
     Args:
         model: to look at; its mode and state are left as they are.
         x: input of the target for one context, or a tuple of inputs.
-        context: contexts ``(n, ...)``; by default up to 64 rows of a `Table`, or 64 draws for `Vector` and `Noise`.
+        context: contexts ``(n, ...)``; by default up to 64 rows of a `Table`, or 64 draws for a `Vector` and
+            for encoders that can ``sample``.
         references: plain networks to compare with.
         generator: for whatever is drawn.
 
@@ -136,7 +137,10 @@ def _contexts(model: HyperDNN, generator: torch.Generator | None) -> Context:
     encoder = getattr(model.hypernet, "encoder", None)
     if isinstance(encoder, Table):
         return torch.arange(min(encoder.contexts, 64), device=next(encoder.parameters()).device)
-    if isinstance(encoder, Vector | Noise):
+    sample = getattr(encoder, "sample", None)
+    if sample is not None:
+        return sample(64, generator=generator)
+    if isinstance(encoder, Vector):
         like = next(model.hypernet.parameters())
         return torch.randn(64, encoder.features, generator=generator).to(like)
     raise ContextError(f"check_init cannot make contexts for {type(encoder).__name__}: pass context=.")

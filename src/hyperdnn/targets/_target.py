@@ -228,7 +228,7 @@ class Target(nn.Module):
             ContextError: if the ids do not fit.
         """
         contexts, effective = self._prepare(weights, own_buffers=True)
-        check_ids(self.buffers_policy, buffers, self.initial_buffers(1), ids, contexts)
+        check_ids(self.buffers_policy, buffers, self.initial_buffers(0), ids, contexts)
         ids = ids.long()
         rows = {n: b[ids].clone() for n, b in buffers.items()}  # the module updates them in place
         if contexts:
@@ -254,7 +254,7 @@ class Target(nn.Module):
         contexts, effective = self._prepare(weights, own_buffers=True)
         if contexts:
             raise ContextError(f"bake makes one network, got weights of {tuple(contexts)} contexts: index one of them.")
-        own = self.initial_buffers(1) if self.buffers_policy == "per_context" else {}
+        own = self.initial_buffers(0) if self.buffers_policy == "per_context" else {}
         return bake(self.module, self.replaced, effective, check_rows(buffers or {}, own))
 
     def initial_buffers(self, contexts: int) -> dict[str, Tensor]:

@@ -162,6 +162,22 @@ def test_contexts_are_drawn_where_they_can_be(make: object) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        encoders.UniformNoise(5),
+        encoders.LearnedNoise(5),
+        encoders.Simplex(5),
+        encoders.ScaledVector([(0.1, 10.0)] * 5, log=[0]),
+    ],
+    ids=lambda encoder: type(encoder).__name__,
+)
+def test_every_encoder_that_can_sample_is_asked_for_contexts(encoder: nn.Module) -> None:
+    target = hd.Target(net())
+    m = hd.HyperDNN(target, hd.Hypernet(encoder=encoder, body=bodies.MLP(5, 8), head=heads.FullHead(8, target.layout)))
+    assert len(check(m).layers) == 4
+
+
 def test_contexts_that_cannot_be_guessed_are_asked_for() -> None:
     target = hd.Target(net())
     encoder = encoders.FromModule(nn.Linear(5, 5), 5)

@@ -77,11 +77,12 @@ class Config:
 
 def build(config: Config) -> hd.HyperDNN:
     """A hypernet with an embedding for each task and each chunk, and the network that it generates."""
-    target = hd.Target(build_target(config))
+    tasks = data(config)
+    target = hd.Target(build_target(config, tasks[0]))
     body = bodies.MLP(config.task_features + config.chunk_features, *config.hypernet, activation=config.activation)
     head = heads.ChunkedHead(body.hidden, target.layout, config.chunk, normalize=config.normalize, signs=config.signs)
     hypernet = hd.Hypernet(
-        encoder=encoders.Table(len(data(config)), config.task_features),
+        encoder=encoders.Table(len(tasks), config.task_features),
         slots=encoders.Slots(head.slots, config.chunk_features),
         body=body,
         head=head,
@@ -89,9 +90,8 @@ def build(config: Config) -> hd.HyperDNN:
     return hd.HyperDNN(target, hypernet)
 
 
-def build_target(config: Config) -> nn.Module:
+def build_target(config: Config, task: lab.data.Task) -> nn.Module:
     """A ReLU network from the pixels to the classes of one task."""
-    task = data(config)[0]
     widths = (math.prod(task.shape), *config.target)
     layers: list[nn.Module] = [nn.Flatten()]
     for inputs, outputs in pairwise(widths):
@@ -101,7 +101,7 @@ def build_target(config: Config) -> nn.Module:
 
 def build_plain(config: Config) -> baselines.Plain:
     """The same network without a hypernet."""
-    return baselines.Plain(build_target(config))
+    return baselines.Plain(build_target(config, data(config)[0]))
 
 
 def data(config: Config) -> list[lab.data.Task]:
