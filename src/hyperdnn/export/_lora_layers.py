@@ -48,6 +48,8 @@ def _lora_layers(target: Target) -> dict[str, LoRA]:
     """The layers that have LoRA, in a target that differs from its base in nothing else."""
     modules = dict(target.module.named_modules(remove_duplicate=False))
     layers = {name: module for name, module in modules.items() if isinstance(module, LoRA)}
+    if "" in layers:
+        raise LayoutError("the module is itself the layer that has LoRA: PEFT wants it inside of a module.")
     factors = {f"{name}.{side}.weight" for name in layers for side in ("lora_a", "lora_b")}
     for name in target.replaced.names:
         if name not in factors:
@@ -65,8 +67,6 @@ def _lora_layers(target: Target) -> dict[str, LoRA]:
         raise LayoutError(f"running statistics (buffers='{target.buffers_policy}') are not the base's own. {_WAY_OUT}")
     first: dict[int, str] = {}
     for name, layer in layers.items():
-        if name == "":
-            raise LayoutError("the module is itself the layer that has LoRA: PEFT wants it inside of a module.")
         if first.setdefault(id(layer), name) != name:
             raise LayoutError(
                 f"'{name}' and '{first[id(layer)]}' are one layer, whose LoRA PEFT would put into one of the two "
