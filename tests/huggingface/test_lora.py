@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import hyperdnn as hd
 from hyperdnn import targets
-from hyperdnn.errors import BatchingError
+from hyperdnn.errors import BatchingError, ConfigError, LayoutError
 
 from .nets import NETS, Net, hypernet_for, peft, perturbed, quiet
 
@@ -135,3 +135,26 @@ def test_layers_in_half_precision_get_inputs_of_their_type() -> None:
     expected = changed(**inputs).logits
     targets.attach_lora(changed, ("*.wi", "*.wo"), rank=2)
     assert torch.equal(changed(**inputs).logits, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "select", "message"),
+    [
+        ("llama", "*.q_porj", r"'\*.q_porj' matches no layer. Did you mean '\*.q_proj'"),
+        ("gpt2", "*.atn.*", r"Did you mean '\*.attn.\*'"),
+        (
+            "bert",
+            "bert.encoder.layer.0.attention.self.qeury",
+            "Did you mean 'bert.encoder.layer.0.attention.self.query'",
+        ),
+        ("llama", "*.self_attn", "only LlamaAttention"),
+    ],
+)
+def test_a_glob_that_reaches_nothing_has_a_neighbour(name: str, select: str, message: str) -> None:
+    with pytest.raises(LayoutError, match=message):
+        targets.attach_lora(NETS[name].make(), select, rank=2)
+
+
+def test_a_rank_above_the_matrix_names_the_layer() -> None:
+    with pytest.raises(ConfigError, match=r"'bert.embeddings.token_type_embeddings': .* rank from 1 to 2"):
+        targets.attach_lora(NETS["bert"].make(), "*_embeddings", rank=3)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import hyperdnn as hd
 from hyperdnn import targets
@@ -67,6 +68,12 @@ def test_a_baked_network_with_lora_runs_as_its_own_class(name: str, tmp_path: Pa
     assert type(baked) is type(net.make())
     expected = model(context=torch.tensor(1), **net.inputs).logits
     torch.testing.assert_close(baked(**net.inputs).logits, expected, rtol=0, atol=1e-6)
+    with quiet():
+        baked.save_pretrained(tmp_path)
+    again = net.make().eval()  # the saved names are those of a network with LoRA
+    targets.attach_lora(again, net.projections, rank=2)
+    again.load_state_dict(load_file(tmp_path / "model.safetensors"), strict=False)
+    torch.testing.assert_close(again(**net.inputs).logits, expected, rtol=0, atol=1e-6)
     if name in ("gpt2", "llama"):
         tokens = baked.generate(net.inputs["input_ids"][1:2, :4], max_new_tokens=3, do_sample=False, pad_token_id=0)
         assert tokens.shape == (1, 7)

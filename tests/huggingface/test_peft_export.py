@@ -1,6 +1,7 @@
 """Exported folders, loaded by peft itself."""
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -33,26 +34,32 @@ def test_peft_loads_what_was_exported(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
-def test_a_merged_adapter_is_a_plain_network(name: str, tmp_path: Path) -> None:
+def test_a_merged_adapter_is_a_plain_network_to_save(name: str, tmp_path: Path) -> None:
     net = NETS[name]
     base = net.make().eval().requires_grad_(False)
     changed = copy.deepcopy(base)
     targets.attach_lora(changed, net.projections, rank=3, alpha=4.5)
     model = perturbed(hypernet_for(hd.Target(changed, select="*.lora_*")))
     export.peft(model, tmp_path, context=torch.tensor(2), task_type="CAUSAL_LM")
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["fan_in_fan_out"] == (name == "gpt2")
     loaded = _load(base, tmp_path)
     assert type(loaded) is peft.PeftModelForCausalLM
-    merged = loaded.merge_and_unload()
+    with quiet():
+        loaded.merge_and_unload().save_pretrained(tmp_path / "merged")
+        merged = type(base).from_pretrained(tmp_path / "merged", attn_implementation="eager")
     expected = model(context=torch.tensor(2), **net.inputs).logits
     torch.testing.assert_close(merged(**net.inputs).logits, expected, rtol=1e-4, atol=1e-5)
 
 
-class Gemma(nn.Embedding):
-    """Multiplies what it looks up."""
+class Scaled(nn.Embedding):
+    """Multiplies what it looks up, by a buffer as Gemma's or by a number as BART's."""
 
-    def __init__(self) -> None:
+    def __init__(self, scale: Tensor | float) -> None:
         super().__init__(9, 6)
-        self.register_buffer("embed_scale", torch.tensor(5.0))
+        if isinstance(scale, Tensor):
+            self.register_buffer("embed_scale", scale)
+        else:
+            self.embed_scale = scale
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input) * self.embed_scale
@@ -61,7 +68,8 @@ class Gemma(nn.Embedding):
 LAYERS = {
     "linear": (lambda: nn.Linear(6, 5), torch.randn(4, 6)),
     "embedding": (lambda: nn.Embedding(9, 6, padding_idx=0), torch.tensor([[0, 3], [8, 1]])),
-    "scaled-embedding": (Gemma, torch.tensor([[0, 3], [8, 1]])),
+    "scaled-by-a-buffer": (lambda: Scaled(torch.tensor(5.0)), torch.tensor([[0, 3], [8, 1]])),
+    "scaled-by-a-number": (lambda: Scaled(5.0), torch.tensor([[0, 3], [8, 1]])),
     "conv1d": (lambda: nn.Conv1d(4, 6, 3, padding="same"), torch.randn(2, 4, 7)),
     "conv2d": (lambda: nn.Conv2d(4, 6, (3, 2), stride=2, padding=1), torch.randn(2, 4, 7, 7)),
     "conv3d": (lambda: nn.Conv3d(4, 6, 2), torch.randn(2, 4, 3, 3, 3)),
@@ -90,14 +98,16 @@ class Nested(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.q = nn.Linear(6, 6)
-        self.inner = nn.ModuleDict({"q": nn.Linear(6, 6), "aXq": nn.Linear(6, 6), "a": nn.Sequential(nn.Linear(6, 6))})
+        self.inner = nn.ModuleDict(
+            {"q": nn.Linear(6, 6), "aXq": nn.Linear(6, 6), "a": nn.ModuleDict({"q": nn.Linear(6, 6)})}
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.inner["a"](self.inner["aXq"](self.inner["q"](self.q(x))))
+        return self.inner["a"]["q"](self.inner["aXq"](self.inner["q"](self.q(x))))
 
 
 @pytest.mark.parametrize(
-    "chosen", [("q",), ("q", "inner.q"), ("inner.q", "inner.aXq"), ("q", "inner.aXq", "inner.a.0")]
+    "chosen", [("q",), ("q", "inner.q"), ("inner.q", "inner.aXq"), ("q", "inner.aXq", "inner.a.q"), ("q", "inner.a.q")]
 )
 def test_nothing_else_gets_an_adapter(chosen: tuple[str, ...], tmp_path: Path) -> None:
     base, x = Nested(), torch.randn(4, 6)

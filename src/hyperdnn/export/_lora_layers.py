@@ -81,7 +81,9 @@ def _adapter(name: str, layer: LoRA, a: Tensor, b: Tensor) -> Adapter:
         if base.max_norm is not None:
             raise _no_form(name, "max_norm, which PEFT applies to the factor too")
         scale: Any = getattr(base, "embed_scale", 1.0)  # in Gemma and BART; PEFT multiplies the change by it as well
-        b = b / (scale.to(b) if isinstance(scale, Tensor) else scale)
+        if isinstance(scale, Tensor):
+            scale = scale.item() if scale.numel() == 1 else 1.0
+        b = b / scale
         return Adapter(rank, alpha, {"lora_embedding_A": a.mT, "lora_embedding_B": b}, transposed=False)
     if isinstance(base, ConvBase):
         if base.padding_mode != "zeros" or any(step != 1 for step in base.dilation):
