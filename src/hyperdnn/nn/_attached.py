@@ -4,6 +4,8 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
+from hyperdnn.nn._described import described
+
 __all__ = ["Attached"]
 
 
@@ -28,6 +30,11 @@ class Attached(nn.Module):
         self.name = name
         self.add_module(name, module)
         self.train(layer.training)
+
+    @property
+    def weight(self) -> Tensor | None:
+        """What the layer's own weight is like: its type, device and shape. Computing with it is an error."""
+        return described(self.base)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         output: Tensor = self.get_submodule(self.name)(self.base(*args, **kwargs))

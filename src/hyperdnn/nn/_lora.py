@@ -8,6 +8,7 @@ from torch.nn.parameter import is_lazy
 from hyperdnn._torch import ConvBase
 from hyperdnn.errors import ConfigError
 from hyperdnn.nn._channels import is_transposed_linear
+from hyperdnn.nn._described import described
 
 __all__ = ["LoRA"]
 
@@ -60,6 +61,11 @@ class LoRA(nn.Module):
     def scale(self) -> float:
         """What the change is multiplied by."""
         return self.alpha / self.rank
+
+    @property
+    def weight(self) -> Tensor | None:
+        """What the layer's own weight is like: its type, device and shape. Computing with it is an error."""
+        return described(self.base)
 
     def forward(self, input: Tensor) -> Tensor:
         output: Tensor = self.base(input)

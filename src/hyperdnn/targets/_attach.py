@@ -32,9 +32,10 @@ def attach_lora(
         target = hd.Target(net, select="*.lora_*")
 
     Other layers that a glob matches (containers, activations, normalisation) are left alone. Layers that also get
-    something else behind them get their LoRA first. Code that reads ``layer.weight`` instead of calling the layer would
-    miss the change; it fails, since the wrapper has no such attribute. ``nn.MultiheadAttention`` is such code and is
-    refused; torch's transformer layers around it run, without their fused inference path.
+    something else behind them get their LoRA first. Code that computes with ``layer.weight`` instead of calling the
+    layer would miss the change, and fails: the wrapper's ``weight`` answers for type, device and shape only.
+    ``nn.MultiheadAttention`` is such code and is refused; torch's transformer layers around it run, without their fused
+    inference path.
 
     Args:
         net: the module that is changed.

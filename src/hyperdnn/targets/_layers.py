@@ -112,6 +112,15 @@ def _nothing(selector: LayerSelector, matched: list[str], layers: Mapping[str, n
         return f"select={shown} matches no {kind.layers} that could get {kind.name}, only {found}."
     names = [name for name, layer in layers.items() if kind.takes(layer)]
     if isinstance(selector, str):
-        return f"select={shown} matches no layer.{nearest(selector, names)}"
+        advice = nearest(selector, [*names, *_globs(names)]) or nearest(selector, names)
+        return f"select={shown} matches no layer.{advice}"
     found = ", ".join(sorted({type(own_layer(layers[name])).__name__ for name in names}))
     return f"select={shown} matches no layer. Found: {found or f'no {kind.layers}'}."
+
+
+def _globs(names: Iterable[str]) -> list[str]:
+    """Globs that reach layers by one part of their names: in a large module the names themselves are too many."""
+    paths = [name.split(".") for name in names]
+    last = dict.fromkeys(f"*.{path[-1]}" for path in paths if len(path) > 1 and not path[-1].isdigit())
+    between = dict.fromkeys(f"*.{part}.*" for path in paths for part in path[1:-1] if not part.isdigit())
+    return [*last, *between]

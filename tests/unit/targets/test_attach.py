@@ -242,6 +242,7 @@ def test_fused_attention_is_refused_with_a_way_out(kind: str, select: str | type
     ("select", "message"),
     [
         ("*.atn.*", "select='\\*.atn.\\*' matches no layer"),
+        ("*.kye", r"matches no layer. Did you mean '\*.key'"),
         ("attn.quary", "matches no layer. Did you mean 'attn.query'"),
         ("attn", "matches no linear layer, embedding or convolution that could get LoRA, only Attention"),
         (nn.Conv2d, "select=Conv2d matches no layer. Found: Embedding, Linear"),
