@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         layout,
         models,
         nn,
+        optim,
         protocols,
         targets,
     )
@@ -63,6 +64,7 @@ __all__ = [
     "layout",
     "models",
     "nn",
+    "optim",
     "protocols",
     "summary",
     "targets",

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hyperdnn import init as initial
+from hyperdnn.heads._generate import generate
+from hyperdnn.heads._reuse import Reuse
 from hyperdnn.layout import ParamLayout, SlotPlan
 from hyperdnn.nn import SlotSigns, TensorAffine
 from hyperdnn.typing import Weights
@@ -39,6 +41,8 @@ class ChunkedHead(nn.Module):
         von Oswald et al., "Continual learning with hypernetworks", ICLR 2020, section 2.
     """
 
+    factored = ("linear.weight",)  # RankAdam takes its gradient as factors
+
     def __init__(
         self,
         hidden: int,
@@ -60,6 +64,7 @@ class ChunkedHead(nn.Module):
         self.slots = plan.slots
         self.unused = plan.unused
         self.signs = SlotSigns(plan.slots, hidden, device=device) if signs else None
+        self._reuse = Reuse()
         self.linear = nn.Linear(hidden, chunk, device=device, dtype=dtype)
         initial.fill_unit_(self.linear)
         means, stds = zip(*init(layout), strict=True)
@@ -70,6 +75,4 @@ class ChunkedHead(nn.Module):
             features = initial.unit_rms(features)
         if self.signs is not None:
             features = self.signs(features)
-        flat = self.linear(features).flatten(-2)
-        weights: Weights = self.affine(self.layout.split(flat, unused=self.unused))
-        return weights
+        return generate(features, self.linear, self.layout, affine=self.affine, slotted=True, reuse=self._reuse)
