@@ -30,7 +30,7 @@ def build(spec):
     return make_case(spec, model.parameters(), lambda: model(spec.x, context=spec.ctx[0]), note, optimizer=optimizer)
 
 
-def make_model(spec):
+def make_model(spec, *, stream=False):
     """The hypernet of the comparison: three linear layers, at once or in chunks, in their published forms."""
     target = hd.Target(copy.deepcopy(spec.target))
     encoder = hd.encoders.Vector(CTX)
@@ -40,7 +40,7 @@ def make_model(spec):
     head = hd.heads.ChunkedHead(HID[-1], target.layout, spec.chunk, normalize=False, signs=False)
     slots = hd.encoders.Slots(head.slots, spec.emb_dim)
     body = hd.bodies.MLP(CTX + spec.emb_dim, *HID)
-    return hd.HyperDNN(target, hd.Hypernet(encoder=encoder, slots=slots, body=body, head=head))
+    return hd.HyperDNN(target, hd.Hypernet(encoder=encoder, slots=slots, body=body, head=head, stream=stream))
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ __all__ = [
     "BatchNormBase",
     "ConvBase",
     "NormBase",
+    "current_backward",
     "fused_adam_",
     "is_mapped",
     "is_transformed",
@@ -35,6 +36,11 @@ __all__ = [
     "unmapped",
     "vmap_without_fallback",
 ]
+
+
+def current_backward() -> int:
+    """A number of its own for each backward pass that is running."""
+    return torch._C._current_graph_task_id()
 
 
 def is_mapped(*tensors: Tensor | None) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from hyperdnn import init as initial
 from hyperdnn.heads._generate import generate
 from hyperdnn.heads._reuse import Reuse
+from hyperdnn.heads._stream import slots_of, streamed
 from hyperdnn.layout import ParamLayout, SlotPlan
 from hyperdnn.nn import SlotSigns, TensorAffine
 from hyperdnn.typing import Weights
@@ -71,8 +72,15 @@ class ChunkedHead(nn.Module):
         self.affine = TensorAffine(means, stds, device=device, dtype=dtype)
 
     def forward(self, features: Float[Tensor, "*contexts slots hidden"]) -> Weights:
+        features = self._signed(features)
+        return generate(features, self.linear, self.layout, affine=self.affine, slotted=True, reuse=self._reuse)
+
+    def stream(self, features: Float[Tensor, "*contexts slots hidden"]) -> Weights:
+        """The same weights, each made only while it is read (see `nn.StreamedWeight`)."""
+        make = slots_of(self.linear, self.layout, self.affine, self._reuse)
+        return streamed(self._signed(features), self.layout, make, slotted=True)
+
+    def _signed(self, features: Tensor) -> Tensor:
         if self.normalize:
             features = initial.unit_rms(features)
-        if self.signs is not None:
-            features = self.signs(features)
-        return generate(features, self.linear, self.layout, affine=self.affine, slotted=True, reuse=self._reuse)
+        return features if self.signs is None else self.signs(features)

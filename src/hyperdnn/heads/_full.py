@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from hyperdnn import init as initial
 from hyperdnn.heads._generate import generate
 from hyperdnn.heads._reuse import Reuse
+from hyperdnn.heads._stream import rows_of, streamed
 from hyperdnn.layout import ParamLayout
 from hyperdnn.typing import Weights
 
@@ -67,3 +68,9 @@ class FullHead(nn.Module):
         if self.normalize:
             features = initial.unit_length(features)
         return generate(features, self.linear, self.layout, reuse=self._reuse)
+
+    def stream(self, features: Float[Tensor, "*contexts hidden"]) -> Weights:
+        """The same weights, each made only while it is read (see `nn.StreamedWeight`)."""
+        if self.normalize:
+            features = initial.unit_length(features)
+        return streamed(features, self.layout, rows_of(self.linear, self.layout), slotted=False)
