@@ -74,6 +74,9 @@ def _reuse(model, spec):
 def _hyper_lstm(spec):
     from prototypes.hyperlstm import recurrent_case, weights
 
+    # The comparison normalises with torch's usual epsilon, the library with that of the paper's code.
+    cells = importlib.import_module("hyperdnn.nn._hyper_lstm_cell")
+    cells._EPS = 1e-5
     sizes, given = spec.extra, weights(spec.extra)
     model = hd.nn.HyperLSTM(sizes["inp"], sizes["hidden"], sizes["hyper"], sizes["n_z"])
     cell = model.layers[0]
