@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         layout,
         models,
         nn,
+        optim,
         protocols,
         targets,
     )
@@ -65,6 +66,7 @@ __all__ = [
     "layout",
     "models",
     "nn",
+    "optim",
     "protocols",
     "summary",
     "targets",

@@ -1,7 +1,7 @@
 """What we use of torch that has no public name, in one place: the first to look at when torch changes."""
 
 # ruff: noqa: N811, PLC2701 - private names are the purpose of this file
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,20 +9,26 @@ import torch
 from torch import _VF as kernels
 from torch import Tensor
 from torch import _sample_dirichlet as sample_dirichlet
+from torch.autograd import forward_ad
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNormBase
 from torch.nn.modules.batchnorm import _NormBase as NormBase
 from torch.nn.modules.conv import _ConvNd as ConvBase
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 _functorch: Any = torch._C._functorch  # its stubs lack half of it
+_storage_uses: Any = torch._C._storage_Use_Count
 
 __all__ = [
     "BatchNormBase",
     "ConvBase",
     "NormBase",
+    "current_backward",
+    "fused_adam_",
     "is_mapped",
+    "is_transformed",
     "kernels",
     "sample_dirichlet",
+    "storage_is_shared",
     "tree_flatten",
     "tree_leaves",
     "tree_map",
@@ -32,12 +38,33 @@ __all__ = [
 ]
 
 
+def current_backward() -> int:
+    """A number of its own for each backward pass that is running."""
+    return torch._C._current_graph_task_id()
+
+
 def is_mapped(*tensors: Tensor | None) -> bool:
     """Whether any of the tensors carries a hidden batch dimension of ``torch.vmap``.
 
     Fused kernels and conversions to Python have no batching rule; code that uses them asks first.
     """
     return any(t is not None and _functorch.is_batchedtensor(t) for t in tensors)
+
+
+def is_transformed() -> bool:
+    """Whether a ``torch.func`` transform, forward-mode differentiation or the compiler looks on.
+
+    They want plain operations, where a hand-written backward would serve reverse mode only.
+    """
+    if torch.compiler.is_compiling():
+        return True
+    return _functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+
+
+def storage_is_shared(tensor: Tensor) -> bool:
+    """Whether anything else holds the tensor's memory: a view, a gradient, an array."""
+    storage = tensor.untyped_storage()
+    return bool(_storage_uses(storage._cdata) > 2)  # the tensor's, and that of the line above
 
 
 def unmapped(tensor: Tensor) -> Tensor:
@@ -58,3 +85,34 @@ def vmap_without_fallback() -> Iterator[None]:
         yield
     finally:
         _functorch._set_vmap_fallback_enabled(True)
+
+
+def fused_adam_(
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    exp_avgs: Sequence[Tensor],
+    exp_avg_sqs: Sequence[Tensor],
+    steps: Sequence[Tensor],
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    weight_decay: float,
+    eps: float,
+) -> None:
+    """One step of torch's fused Adam, whose public form looks up state and groups first. Steps are counted already."""
+    torch._fused_adam_(
+        list(parameters),
+        list(gradients),
+        list(exp_avgs),
+        list(exp_avg_sqs),
+        [],
+        list(steps),
+        lr=lr,
+        beta1=beta1,
+        beta2=beta2,
+        weight_decay=weight_decay,
+        eps=eps,
+        amsgrad=False,
+        maximize=False,
+    )

@@ -7,6 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hyperdnn import init as initial
+from hyperdnn.heads._generate import generate
+from hyperdnn.heads._reuse import Reuse
+from hyperdnn.heads._stream import slots_of, streamed
 from hyperdnn.layout import ParamLayout, SlotPlan
 from hyperdnn.nn import SlotSigns, TensorAffine
 from hyperdnn.typing import Weights
@@ -39,6 +42,8 @@ class ChunkedHead(nn.Module):
         von Oswald et al., "Continual learning with hypernetworks", ICLR 2020, section 2.
     """
 
+    factored = ("linear.weight",)  # RankAdam takes its gradient as factors
+
     def __init__(
         self,
         hidden: int,
@@ -60,16 +65,22 @@ class ChunkedHead(nn.Module):
         self.slots = plan.slots
         self.unused = plan.unused
         self.signs = SlotSigns(plan.slots, hidden, device=device) if signs else None
+        self._reuse = Reuse()
         self.linear = nn.Linear(hidden, chunk, device=device, dtype=dtype)
         initial.fill_unit_(self.linear)
         means, stds = zip(*init(layout), strict=True)
         self.affine = TensorAffine(means, stds, device=device, dtype=dtype)
 
     def forward(self, features: Float[Tensor, "*contexts slots hidden"]) -> Weights:
+        features = self._signed(features)
+        return generate(features, self.linear, self.layout, affine=self.affine, slotted=True, reuse=self._reuse)
+
+    def stream(self, features: Float[Tensor, "*contexts slots hidden"]) -> Weights:
+        """The same weights, each made only while it is read (see `nn.StreamedWeight`)."""
+        make = slots_of(self.linear, self.layout, self.affine, self._reuse)
+        return streamed(self._signed(features), self.layout, make, slotted=True)
+
+    def _signed(self, features: Tensor) -> Tensor:
         if self.normalize:
             features = initial.unit_rms(features)
-        if self.signs is not None:
-            features = self.signs(features)
-        flat = self.linear(features).flatten(-2)
-        weights: Weights = self.affine(self.layout.split(flat, unused=self.unused))
-        return weights
+        return features if self.signs is None else self.signs(features)

@@ -7,6 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hyperdnn import init as initial
+from hyperdnn.heads._generate import generate
+from hyperdnn.heads._reuse import Reuse
+from hyperdnn.heads._stream import rows_of, streamed
 from hyperdnn.layout import ParamLayout
 from hyperdnn.typing import Weights
 
@@ -36,6 +39,7 @@ class FullHead(nn.Module):
     """
 
     slots = None
+    factored = ("linear.weight",)  # RankAdam takes its gradient as factors
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class FullHead(nn.Module):
         self.hidden = hidden
         self.layout = layout
         self.normalize = normalize
+        self._reuse = Reuse()
         self.linear = nn.Linear(hidden, layout.numel, device=device, dtype=dtype)
         initial.fill_rows_(self.linear, layout.sizes, init(layout), length=1.0 if normalize else hidden**0.5)
 
@@ -60,4 +65,12 @@ class FullHead(nn.Module):
         self.linear.bias.copy_(flat)
 
     def forward(self, features: Float[Tensor, "*contexts hidden"]) -> Weights:
-        return self.layout.split(self.linear(initial.unit_length(features) if self.normalize else features))
+        if self.normalize:
+            features = initial.unit_length(features)
+        return generate(features, self.linear, self.layout, reuse=self._reuse)
+
+    def stream(self, features: Float[Tensor, "*contexts hidden"]) -> Weights:
+        """The same weights, each made only while it is read (see `nn.StreamedWeight`)."""
+        if self.normalize:
+            features = initial.unit_length(features)
+        return streamed(features, self.layout, rows_of(self.linear, self.layout), slotted=False)

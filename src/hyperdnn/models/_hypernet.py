@@ -1,8 +1,9 @@
 """The network that generates weights."""
 
-from typing import final
+from collections.abc import Callable
+from typing import Any, cast, final
 
-from torch import nn
+from torch import Tensor, nn
 
 from hyperdnn.errors import ConfigError
 from hyperdnn.layout import ParamLayout
@@ -23,17 +24,32 @@ class Hypernet(nn.Module):
         body: features -> features ``(*contexts, [slots,] hidden)``.
         head: features -> weights; it says what is generated.
         slots: adds the slot dimension for a head that wants one: ``encoders.Slots(head.slots, features=16)``.
+        stream: make each tensor only while an operation of the target reads it, and once more for the backward, so that
+            the weights never exist all at once (see `nn.StreamedWeight`). For one context, or for many under
+            ``mode="loop"``; with ``combine=Replace()``, since a sum with a base is a tensor like any other. Needs a
+            head that can (``head.stream``): `FullHead`, `ChunkedHead`.
 
     Shape:
         context -> each weight ``(*contexts, *shape)``.
 
     Raises:
-        ConfigError: if widths or numbers of slots do not fit.
+        ConfigError: if widths or numbers of slots do not fit, or the head cannot stream.
     """
 
-    def __init__(self, *, encoder: nn.Module, body: nn.Module, head: nn.Module, slots: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        encoder: nn.Module,
+        body: nn.Module,
+        head: nn.Module,
+        slots: nn.Module | None = None,
+        stream: bool = False,
+    ) -> None:
         super().__init__()
         _fits(encoder, slots, body, head)
+        if stream and not hasattr(head, "stream"):
+            raise ConfigError(f"stream=True: {type(head).__name__} has no stream(). Use FullHead or ChunkedHead.")
+        self.stream = stream
         self.encoder = encoder
         self.slots = slots
         self.body = body
@@ -50,8 +66,9 @@ class Hypernet(nn.Module):
         features = self.encoder(context)
         if self.slots is not None:
             features = self.slots(features)
-        weights: Weights = self.head(self.body(features))
-        return weights
+        features = self.body(features)
+        generate: Callable[[Tensor], Weights] = cast(Any, self.head).stream if self.stream else self.head
+        return generate(features)
 
 
 def _fits(encoder: nn.Module, slots: nn.Module | None, body: nn.Module, head: nn.Module) -> None:

@@ -2,7 +2,8 @@
 
 Recurrent layers, embeddings and pooled batch normalisation that run with weights from outside, for one context and for
 many; an LSTM that generates its own weights' scales at every step; the activations that bodies name, and what bodies
-are made of; what slot heads share; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`).
+are made of; what slot heads share; weights that exist only while they
+are read; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`).
 """
 
 from hyperdnn.nn._activation import activation
@@ -21,6 +22,7 @@ from hyperdnn.nn._residual import Residual
 from hyperdnn.nn._self_attention import SelfAttention
 from hyperdnn.nn._sine import Sine, siren_
 from hyperdnn.nn._slot_signs import SlotSigns
+from hyperdnn.nn._streamed import Make, StreamedWeight
 from hyperdnn.nn._tensor_affine import TensorAffine
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "HyperLSTMCell",
     "LoRA",
     "Lookup",
+    "Make",
     "PooledBatchNorm",
     "Recurrent",
     "RecurrentCell",
@@ -39,6 +42,7 @@ __all__ = [
     "SelfAttention",
     "Sine",
     "SlotSigns",
+    "StreamedWeight",
     "TensorAffine",
     "activation",
     "channels",
