@@ -2,10 +2,10 @@
 
 from typing import final
 
-from torch import nn
+from torch import Tensor, nn
 
-from hyperdnn.errors import ConfigError
 from hyperdnn.layout import ParamLayout
+from hyperdnn.models._fits import check_parts, declares
 from hyperdnn.typing import Context, Weights
 
 __all__ = ["Hypernet"]
@@ -16,24 +16,26 @@ class Hypernet(nn.Module):
     """Context -> encoder -> [slots] -> body -> head -> weights.
 
     Any module with the right call will do for a part (see `protocols`); where parts declare their widths, they are
-    compared here.
+    compared here. A body that declares ``cross`` is called ``body(slots, tokens, mask=mask)``: it goes with an encoder
+    that gives tokens, and its slots are their embeddings alone.
 
     Args:
-        encoder: context -> features ``(*contexts, d)``.
+        encoder: context -> features ``(*contexts, d)``, or tokens ``(*contexts, n, d)`` with or without a mask.
         body: features -> features ``(*contexts, [slots,] hidden)``.
         head: features -> weights; it says what is generated.
-        slots: adds the slot dimension for a head that wants one: ``encoders.Slots(head.slots, features=16)``.
+        slots: adds the slot dimension for a head that wants one: ``encoders.Slots(head.slots, features=16)``. Left out
+            where the body makes the slots itself.
 
     Shape:
         context -> each weight ``(*contexts, *shape)``.
 
     Raises:
-        ConfigError: if widths or numbers of slots do not fit.
+        ConfigError: if widths, numbers of slots, or encoder and body do not fit.
     """
 
     def __init__(self, *, encoder: nn.Module, body: nn.Module, head: nn.Module, slots: nn.Module | None = None) -> None:
         super().__init__()
-        _fits(encoder, slots, body, head)
+        check_parts(encoder, slots, body, head)
         self.encoder = encoder
         self.slots = slots
         self.body = body
@@ -48,36 +50,18 @@ class Hypernet(nn.Module):
 
     def forward(self, context: Context) -> Weights:
         features = self.encoder(context)
-        if self.slots is not None:
-            features = self.slots(features)
-        weights: Weights = self.head(self.body(features))
+        weights: Weights = self.head(
+            self._read(features) if declares(self.body, "cross") else self._transform(features)
+        )
         return weights
 
+    def _transform(self, features: Tensor) -> Tensor:
+        rows: Tensor = self.body(features if self.slots is None else self.slots(features))
+        return rows
 
-def _fits(encoder: nn.Module, slots: nn.Module | None, body: nn.Module, head: nn.Module) -> None:
-    if not isinstance(getattr(head, "layout", None), ParamLayout):
-        raise ConfigError(f"head {type(head).__name__} declares no layout: it must say what it generates.")
-    wanted, given = getattr(head, "slots", None), getattr(slots, "slots", None)
-    name = type(head).__name__
-    if wanted is not None and slots is None:
-        raise ConfigError(f"{name} takes {wanted} slots. Add slots=encoders.Slots({wanted}, features=16).")
-    if wanted is None and slots is not None and hasattr(head, "slots"):
-        raise ConfigError(f"{name} takes no slots. Leave out slots=, or use ChunkedHead or ComponentHead.")
-    if slots is None and getattr(body, "mixes_slots", False):
-        raise ConfigError(
-            f"body {type(body).__name__} mixes slots, and without slots= it would take several contexts for them. Use "
-            "a head with slots (ChunkedHead, ComponentHead), or bodies.MLP."
-        )
-    if wanted is not None and given is not None and wanted != given:
-        raise ConfigError(f"{name} takes {wanted} slots, but slots= gives {given}.")
-    widths = [getattr(part, "features", None) for part in (encoder, slots) if part is not None]
-    numbers = [width for width in widths if isinstance(width, int)]
-    total = sum(numbers) if len(numbers) == len(widths) else None
-    _same("body", body, "features", total, "the encoder's and slots' features together are")
-    _same("head", head, "hidden", getattr(body, "hidden", None), "the body's output is")
-
-
-def _same(role: str, part: nn.Module, attribute: str, width: object, what: str) -> None:
-    declared = getattr(part, attribute, None)
-    if isinstance(declared, int) and isinstance(width, int) and declared != width:
-        raise ConfigError(f"{role} {type(part).__name__} takes {declared} {attribute}, but {what} {width} wide.")
+    def _read(self, features: Tensor | tuple[Tensor, Tensor | None]) -> Tensor:
+        tokens, mask = features if isinstance(features, tuple) else (features, None)
+        assert self.slots is not None
+        nothing = tokens.new_empty(*tokens.shape[:-2], 0)  # slots are their embeddings alone
+        rows: Tensor = self.body(self.slots(nothing), tokens, mask=mask)
+        return rows
