@@ -43,7 +43,7 @@ class Deconv(nn.Module):
         ConfigError: for fewer than two widths, no slot, a stride below two, or an unknown activation.
 
     Source:
-        Deutsch, "Generating Neural Networks with Neural Networks", 2018 (generators that share what is near); Radford,
+        Deutsch, "Generating Neural Networks with Neural Networks", 2018 (one map for many filters); Radford,
         Metz & Chintala, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
         ICLR 2016 (how it grows).
     """

@@ -62,6 +62,37 @@ def test_a_change_does_not_grow_with_its_context_as_that_of_a_plain_vector_does(
     assert ((circled[1:] - circled[:-1]).norm(dim=-1) > 0.2 * norms[0]).all()
 
 
+def _gradient(encoder: nn.Module, context: float) -> float:
+    torch.manual_seed(0)
+    head = heads.FullHead(64, hd.ParamLayout.of(nn.Linear(8, 8)))
+    body = bodies.MLP(encoder.features, 64)
+    hypernet = hd.Hypernet(encoder=encoder, body=body, head=head)
+    weights = hypernet.layout.join(hypernet(torch.tensor([context])))
+    (weights * torch.randn(72)).sum().backward()
+    return body.layers[0].bias.grad.norm().item()
+
+
+def test_behind_a_head_that_normalises_offsets_get_gradients_of_one_size() -> None:
+    plain, circled = ([_gradient(make(), c) for c in (0.01, 0.3, 1.0)] for make in (_vector, _circle))
+    assert plain[0] == pytest.approx(100 * plain[2], rel=1e-3)  # the offsets must tell these contexts apart
+    assert max(circled) < 2 * min(circled)
+
+
+def test_behind_a_head_that_normalises_zero_is_no_hole() -> None:
+    head = heads.FullHead(64, hd.ParamLayout.of(nn.Linear(8, 8, bias=False)))
+    at_zero, at_one = torch.zeros(1, 1), torch.ones(1, 1)
+    torch.testing.assert_close(_weights(_vector(), head, at_zero)[0], head.linear.bias)
+    assert _weights(_circle(), head, at_zero).std() > 0.5 * _weights(_circle(), head, at_one).std()
+
+
+def _vector() -> nn.Module:
+    return encoders.Vector(1)
+
+
+def _circle() -> nn.Module:
+    return QuarterCircle([(0.0, 1.0)])
+
+
 def test_a_model_with_a_trained_base_starts_at_its_target_and_is_saved(tmp_path: object) -> None:
     torch.manual_seed(0)
     net = nn.Linear(3, 2)
