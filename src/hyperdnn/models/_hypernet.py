@@ -50,9 +50,8 @@ class Hypernet(nn.Module):
 
     def forward(self, context: Context) -> Weights:
         features = self.encoder(context)
-        weights: Weights = self.head(
-            self._read(features) if declares(self.body, "cross") else self._transform(features)
-        )
+        rows = self._read(features) if declares(self.body, "cross") else self._transform(features)
+        weights: Weights = self.head(rows)
         return weights
 
     def _transform(self, features: Tensor) -> Tensor:
