@@ -30,7 +30,7 @@ images of the 8 x 8 digits, {tasks} permutations of their pixels.
 
 A convolutional target of {weights:,} weights, 300 steps of Adam. *Start*: second moment of each layer's output over
 that of plain networks, lowest and highest of all layers and seeds. *Unused*: generated numbers that belong to no
-tensor. Bodies that mix slots need a head with slots.
+tensor. Bodies that mix or make slots need a head with slots.
 
 | strategy | body | trained numbers | compression | unused | start | loss |
 |---|---|---:|---:|---:|---|---:|
@@ -57,12 +57,16 @@ HEADS: dict[str, Head] = {
     "component-wise (row)": lambda layout, rule: heads.ComponentHead(HIDDEN, layout, component="row", init=rule),
 }
 
-BODIES: dict[str, Callable[[int], nn.Module]] = {
-    "Linear": lambda width: bodies.Linear(width, HIDDEN),
-    "MLP": lambda width: bodies.MLP(width, HIDDEN, HIDDEN),
-    "CNN": lambda width: bodies.CNN(width, HIDDEN, HIDDEN),
-    "RNN": lambda width: bodies.RNN(width, HIDDEN),
-    "Attention": lambda width: bodies.Attention(width, HIDDEN, layers=1),
+Body = Callable[[int, int], nn.Module]
+"""Width of the features, and how many slots the head takes -> a body."""
+
+BODIES: dict[str, Body] = {
+    "Linear": lambda width, _: bodies.Linear(width, HIDDEN),
+    "MLP": lambda width, _: bodies.MLP(width, HIDDEN, HIDDEN),
+    "CNN": lambda width, _: bodies.CNN(width, HIDDEN, HIDDEN),
+    "RNN": lambda width, _: bodies.RNN(width, HIDDEN),
+    "Attention": lambda width, _: bodies.Attention(width, HIDDEN, layers=1),
+    "Deconv": lambda width, slots: bodies.Deconv(width, HIDDEN, HIDDEN, HIDDEN, slots=slots),
 }
 
 
@@ -99,15 +103,16 @@ def deep() -> nn.Module:
     return nn.Sequential(*layers[:-1])
 
 
-def build(net: nn.Module, head: Head, body: Callable[[int], nn.Module], rule: init.Init) -> hd.HyperDNN:
+def build(net: nn.Module, head: Head, body: Body, rule: init.Init) -> hd.HyperDNN:
     """A HyperDNN for `TASKS` tasks."""
     target = hd.Target(net)
     made = head(target.layout, rule)
     slots = getattr(made, "slots", None)
-    extra = encoders.Slots(slots, FEATURES) if slots is not None else None
+    makes_slots = hasattr(body(FEATURES, 1), "makes_slots")
+    extra = None if slots is None or makes_slots else encoders.Slots(slots, FEATURES)
     width = FEATURES * (2 if extra else 1)
     encoder = encoders.Table(TASKS, FEATURES)
-    return hd.HyperDNN(target, hd.Hypernet(encoder=encoder, slots=extra, body=body(width), head=made))
+    return hd.HyperDNN(target, hd.Hypernet(encoder=encoder, slots=extra, body=body(width, slots or 1), head=made))
 
 
 def train(model: hd.HyperDNN, seed: int, make: Callable[..., torch.optim.Optimizer], steps: int) -> tuple[float, float]:
@@ -145,8 +150,9 @@ def strategies() -> list[str]:
     rows = []
     for strategy, head in HEADS.items():
         for name, body in BODIES.items():
-            if getattr(body(2 * FEATURES), "mixes_slots", False) and "wise" not in strategy:
-                continue  # needs slots, which these heads do not have
+            example = body(FEATURES, 1)
+            if (hasattr(example, "mixes_slots") or hasattr(example, "makes_slots")) and "wise" not in strategy:
+                continue  # needs a head with slots
             losses, ratios, count = [], [], None
             for seed in range(SEEDS):
                 torch.manual_seed(seed)

@@ -17,7 +17,11 @@ __all__ = ["AnyHypernet", "Body", "Combine", "Encoder", "Head"]
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Context -> features ``(*contexts, d)``. Keeps the context dimensions."""
+    """Context -> features ``(*contexts, d)``. Keeps the context dimensions.
+
+    One that gives tokens ``(*contexts, n, d)``, or a tuple of them and a boolean mask ``(*contexts, n)`` that is true
+    where there is a token, declares ``tokens = True``.
+    """
 
     features: int
     """Width ``d`` of the output."""
@@ -30,7 +34,10 @@ class Encoder(Protocol):
 class Body(Protocol):
     """Features ``(*contexts, [slots,] d)`` -> features ``(*contexts, [slots,] h)``. Keeps all leading dimensions.
 
-    One in which slots look at each other declares ``mixes_slots = True``, since it cannot tell slots from contexts.
+    One in which slots look at each other declares ``mixes_slots = True``, since it cannot tell slots from contexts. One
+    that reads tokens declares ``cross = True`` and is called ``body(slots, tokens, mask=mask)``, the mask or None as
+    the encoder gave it. One that makes the slot dimension itself declares ``makes_slots = True`` and how many, as
+    ``slots``.
     """
 
     def __call__(self, features: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ class Case:
         variant: tells several cases of a part apart.
         factories: whether the constructor takes ``device`` and ``dtype``.
         pickles: whether it can be pickled; torch's reparametrised layers refuse.
+        cross: whether the input is a tuple of arguments: slots and tokens.
     """
 
     part: type
@@ -48,6 +49,11 @@ class Case:
     variant: str = ""
     factories: bool = True
     pickles: bool = True
+    cross: bool = False
+
+    def call(self, part: Callable[..., Any], x: Any) -> Any:
+        """Run the part, or what became of it, on an example."""
+        return part(*x) if self.cross else part(x)
 
     def __str__(self) -> str:
         return f"{self.part.__name__}{f'-{self.variant}' if self.variant else ''}"
@@ -126,6 +132,25 @@ ENCODERS = (
         build=lambda **factories: encoders.ScaledVector([(-9.0, 9.0), (0.01, 9.0)], log=[1], **factories),
         example=lambda contexts, dtype: (torch.rand(*contexts, 2) + 0.5).to(dtype),
         output=(2,),
+    ),
+    Case(
+        part=encoders.QuarterCircle,
+        build=lambda **factories: encoders.QuarterCircle([(-9.0, 9.0), (0.01, 9.0)], log=[1], **factories),
+        example=lambda contexts, dtype: (torch.rand(*contexts, 2) + 0.5).to(dtype),
+        output=(4,),
+    ),
+    Case(
+        part=encoders.Fourier,
+        build=lambda **factories: encoders.Fourier(3, 4, scale=0.3, **factories),
+        example=_rows(3),
+        output=(8,),
+    ),
+    Case(
+        part=encoders.Tokens,
+        build=lambda: encoders.Tokens(5),
+        example=_rows(4, 5),
+        output=(4, 5),
+        factories=False,
     ),
     Case(
         part=encoders.Simplex,
@@ -214,6 +239,21 @@ def _body(part: type, *widths: int, variant: str = "", rows: tuple[int, ...] = (
     )
 
 
+def _crossed(*, masked: bool = False) -> Case:
+    def example(contexts: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensor, ...]:
+        inputs = (_rows(3, 5)(contexts, dtype), _rows(4, 7)(contexts, dtype))
+        return (*inputs, _indices((*contexts, 4), dtype) != 1) if masked else inputs
+
+    return Case(
+        part=bodies.CrossAttention,
+        build=lambda **factories: bodies.CrossAttention(5, 7, HIDDEN, heads=2, **factories),
+        example=example,
+        output=(3, HIDDEN),
+        variant="masked" if masked else "",
+        cross=True,
+    )
+
+
 BODIES = (
     _body(bodies.Linear),
     _body(bodies.MLP, 7, activation="gelu"),
@@ -225,6 +265,15 @@ BODIES = (
     _body(bodies.RNN, rows=(3,), layers=2),
     _body(bodies.RNN, rows=(3,), variant="lstm", cell="lstm"),
     _body(bodies.CNN, 7, rows=(3,), activation="gelu"),
+    _body(bodies.CNN, HIDDEN, rows=(3,), variant="residual", residual=True, norm="layer"),
+    _crossed(),
+    _crossed(masked=True),
+    Case(
+        part=bodies.Deconv,
+        build=lambda **factories: bodies.Deconv(5, 4, 7, HIDDEN, slots=5, activation="gelu", **factories),
+        example=_rows(5),
+        output=(5, HIDDEN),
+    ),
 )
 
 

@@ -19,7 +19,7 @@ def complaint(case: Case) -> str | None:
         torch._dynamo.reset()
         x = case.example(contexts, torch.float32)
         try:
-            torch.testing.assert_close(compiled(x), eager(x), rtol=0, atol=0)
+            torch.testing.assert_close(case.call(compiled, x), case.call(eager, x), rtol=0, atol=0)
         except Exception as error:
             return f"contexts {contexts}: {type(error).__name__}: {str(error)[:600]}"
     return None

@@ -42,17 +42,18 @@ def test_every_public_part_has_a_case(folder, cases):
 @pytest.mark.parametrize("contexts", CONTEXTS, ids=str)
 @every_part
 def test_leading_dimensions_in_are_leading_dimensions_out(case, contexts):
-    output = case.build()(case.example(contexts, torch.float32))
+    output = case.call(case.build(), case.example(contexts, torch.float32))
     assert tree_map(lambda leaf: tuple(leaf.shape), output) == _expected_shapes(case, contexts)
 
 
 @every_part
 def test_contexts_do_not_mix(case):
     part, x = case.build().eval(), case.example((2, 3), torch.float32)  # in training a spectral norm moves
-    together = part(x)
+    together = case.call(part, x)
     for i, j in ((0, 0), (1, 2)):
         torch.testing.assert_close(
-            tree_map(lambda leaf, at=(i, j): leaf[at], together), part(tree_map(lambda leaf, at=(i, j): leaf[at], x))
+            tree_map(lambda leaf, at=(i, j): leaf[at], together),
+            case.call(part, tree_map(lambda leaf, at=(i, j): leaf[at], x)),
         )
 
 
@@ -62,10 +63,10 @@ def test_gradients_reach_every_trained_number(case):
     inputs = [leaf.requires_grad_() for leaf in tree_leaves(x) if leaf.is_floating_point()]
     groups = [{"params": list(part.parameters())}, {"params": inputs, "lr": 0.0}]  # a moved one might not be allowed
     optimizer = torch.optim.SGD(groups, lr=0.1)
-    _loss(part(x)).backward()  # a zero gain lets no gradient through: one step opens it
+    _loss(case.call(part, x)).backward()  # a zero gain lets no gradient through: one step opens it
     optimizer.step()
     optimizer.zero_grad()
-    _loss(part(x)).backward()
+    _loss(case.call(part, x)).backward()
     trained = {name: p for name, p in part.named_parameters() if p.requires_grad}
     assert [name for name, p in trained.items() if p.grad is None or not p.grad.any()] == []
     assert all(given.grad.any() for given in inputs)
@@ -82,7 +83,7 @@ def test_a_copy_is_equal_and_independent(case, again):
             again(part)
         return
     twin = again(part)
-    torch.testing.assert_close(twin(x), part(x), rtol=0, atol=0)
+    torch.testing.assert_close(case.call(twin, x), case.call(part, x), rtol=0, atol=0)
     assert not {id(p) for p in twin.parameters()} & {id(p) for p in part.parameters()}
 
 
@@ -90,13 +91,13 @@ def test_a_copy_is_equal_and_independent(case, again):
 def test_the_state_dict_holds_everything(case):
     part, other, x = case.build(), case.build(), case.example((4,), torch.float32)
     other.load_state_dict(part.state_dict(), strict=True)
-    torch.testing.assert_close(other(x), part(x), rtol=0, atol=0)
+    torch.testing.assert_close(case.call(other, x), case.call(part, x), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
 @every_part
 def test_the_type_follows_the_module(case, dtype):
-    output = case.build().to(dtype)(case.example((4,), dtype))
+    output = case.call(case.build().to(dtype), case.example((4,), dtype))
     assert {leaf.dtype for leaf in tree_leaves(output)} == {dtype}
 
 
@@ -105,7 +106,7 @@ def test_the_type_follows_the_module(case, dtype):
 def test_the_type_follows_the_factory(case, dtype):
     part = case.build(dtype=dtype)
     assert {p.dtype for p in part.parameters()} <= {dtype}
-    assert {leaf.dtype for leaf in tree_leaves(part(case.example((4,), dtype)))} == {dtype}
+    assert {leaf.dtype for leaf in tree_leaves(case.call(part, case.example((4,), dtype)))} == {dtype}
 
 
 @pytest.mark.parametrize("case", with_factories, ids=names(with_factories))
@@ -121,7 +122,8 @@ def test_encoders_declare_their_width(case):
         assert case.output == (encoder.slots, 5 + encoder.features)
     else:
         assert isinstance(encoder, protocols.Encoder)
-        assert case.output == (encoder.features,)
+        assert case.output[-1] == encoder.features
+        assert len(case.output) == (2 if getattr(encoder, "tokens", False) else 1)
 
 
 @pytest.mark.parametrize("case", BODIES, ids=names(BODIES))
@@ -129,15 +131,23 @@ def test_bodies_declare_their_widths_and_whether_they_mix_slots(case):
     body = case.build().eval()
     assert isinstance(body, protocols.Body)
     assert (body.features, body.hidden) == (5, case.output[-1])
+    assert getattr(body, "cross", False) == case.cross
+    tokens = torch.randn(2, 4, getattr(body, "token_features", 0))
+
+    def run(rows):
+        return body(rows, tokens) if case.cross else body(rows)
+
     rows = torch.randn(2, 3, 5)
     if getattr(body, "mixes_slots", False):
         with pytest.raises(ConfigError, match=f"{case.part.__name__} mixes slots"):
-            body(rows[1, 2])
+            run(rows[1, 2])
         rows = rows.requires_grad_()
-        body(rows)[1, 2].sum().backward()
+        run(rows)[1, 2].sum().backward()
         assert rows.grad[1, 1].any()
     else:
-        torch.testing.assert_close(body(rows)[1, 2], body(rows[1, 2]))
+        torch.testing.assert_close(run(rows)[1, 2], run(rows[1, 2]))
+    if getattr(body, "makes_slots", False):
+        assert case.output[0] == body.slots
 
 
 @pytest.mark.parametrize("case", HEADS, ids=names(HEADS))

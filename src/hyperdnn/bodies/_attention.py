@@ -7,9 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hyperdnn import init as initial
+from hyperdnn.bodies._blocks import check_sizes, feed_forward, mix
 from hyperdnn.bodies._needs_slots import check_slots
-from hyperdnn.errors import ConfigError
-from hyperdnn.nn import Residual, SelfAttention
 
 __all__ = ["Attention"]
 
@@ -57,10 +56,7 @@ class Attention(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if layers < 1:
-            raise ConfigError(f"Attention needs at least one layer, got layers={layers}.")
-        if heads < 1 or hidden % heads:
-            raise ConfigError(f"Attention: hidden must be a multiple of heads, got hidden={hidden}, heads={heads}.")
+        check_sizes("Attention", hidden, layers, heads)
         self.features = features
         self.hidden = hidden
         self.layers = layers
@@ -68,18 +64,15 @@ class Attention(nn.Module):
         self.dropout = dropout
         enter = nn.Linear(features, hidden, device=device, dtype=dtype)
         initial.fill_unit_(enter)
-        blocks: list[nn.Module] = []
-        for _ in range(layers):
-            widen = nn.Linear(hidden, 4 * hidden, device=device, dtype=dtype)
-            narrow = nn.Linear(4 * hidden, hidden, device=device, dtype=dtype)
-            nn.init.kaiming_normal_(widen.weight)
-            nn.init.zeros_(widen.bias)
-            initial.fill_unit_(narrow)
-            mix = (SelfAttention(hidden, heads, device=device, dtype=dtype),)
-            for branch in (mix, (widen, nn.GELU(), narrow)):
-                norm = nn.LayerNorm(hidden, device=device, dtype=dtype)
-                drop = (nn.Dropout(dropout),) if dropout else ()
-                blocks.append(Residual(norm, *branch, *drop, scale=(2 * layers) ** -0.5))
+        scale, factories = (2 * layers) ** -0.5, (device, dtype)
+        blocks = [
+            block
+            for _ in range(layers)
+            for block in (
+                mix(hidden, heads, dropout, scale, factories),
+                feed_forward(hidden, dropout, scale, factories),
+            )
+        ]
         self.blocks = nn.Sequential(enter, *blocks, nn.LayerNorm(hidden, device=device, dtype=dtype))
 
     def forward(self, features: Float[Tensor, "*rows features"]) -> Float[Tensor, "*rows hidden"]:

@@ -1,5 +1,6 @@
 """The usual body."""
 
+from functools import partial
 from typing import Literal, final
 
 import torch
@@ -7,13 +8,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
+from hyperdnn.bodies._stack import check_stack, stack
 from hyperdnn.errors import ConfigError, nearest
-from hyperdnn.nn import Residual, siren_
 from hyperdnn.nn import activation as make_activation
+from hyperdnn.nn import gain, siren_
 
 __all__ = ["MLP"]
 
-_NORMS = ("none", "layer")
 _REPARAMETRIZATIONS = {"none": lambda linear: linear, "weight": weight_norm, "spectral": spectral_norm}
 
 
@@ -68,15 +69,8 @@ class MLP(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if not widths:
-            raise ConfigError("MLP needs at least one width, as in MLP(7, 32).")
+        check_stack("MLP", features, widths, norm=norm, residual=residual)
         _check(activation, norm, reparametrize)
-        sizes = list(zip((features, *widths), widths, strict=False))
-        branches = sum(inputs == outputs for inputs, outputs in sizes) if residual else 0
-        if residual and not branches:
-            raise ConfigError(
-                f"residual: no layer of MLP{(features, *widths)} is as wide as its input. Repeat a width."
-            )
         self.features = features
         self.widths = widths
         self.activation = activation
@@ -86,21 +80,16 @@ class MLP(nn.Module):
         self.residual = residual
         self.reparametrize = reparametrize
         self.hidden = widths[-1]
-        layers: list[nn.Module] = []
-        for inputs, outputs in sizes:
+        maps: list[nn.Module] = []
+        for inputs, outputs in zip((features, *widths), widths, strict=False):
             linear = nn.Linear(inputs, outputs, device=device, dtype=dtype)
             if activation == "sine":
-                siren_(linear, w0, first=not layers)
+                siren_(linear, w0, first=not maps)
             else:
-                _start_(linear, spectral=reparametrize == "spectral")
-            layer = [_REPARAMETRIZATIONS[reparametrize](linear)]
-            if norm == "layer":
-                layer.append(nn.LayerNorm(outputs, device=device, dtype=dtype))
-            layer.append(make_activation(activation, w0=w0))
-            if dropout:
-                layer.append(nn.Dropout(dropout))
-            layers += [Residual(*layer, scale=1 / branches)] if residual and inputs == outputs else layer
-        self.layers = nn.Sequential(*layers)
+                _start_(linear, gain(activation), spectral=reparametrize == "spectral")
+            maps.append(_REPARAMETRIZATIONS[reparametrize](linear))
+        make = partial(make_activation, activation, w0=w0)
+        self.layers = stack(maps, (features, *widths), make, norm=norm, dropout=dropout, residual=residual)
 
     def forward(self, features: Float[Tensor, "*rows features"]) -> Float[Tensor, "*rows hidden"]:
         out: Tensor = self.layers(features)
@@ -108,8 +97,6 @@ class MLP(nn.Module):
 
 
 def _check(activation: str, norm: str, reparametrize: str) -> None:
-    if norm not in _NORMS:
-        raise ConfigError(f"norm '{norm}' is unknown.{nearest(norm, _NORMS)}")
     if reparametrize not in _REPARAMETRIZATIONS:
         raise ConfigError(f"reparametrize '{reparametrize}' is unknown.{nearest(reparametrize, _REPARAMETRIZATIONS)}")
     if activation == "sine" and (norm != "none" or reparametrize == "spectral"):
@@ -117,10 +104,12 @@ def _check(activation: str, norm: str, reparametrize: str) -> None:
 
 
 @torch.no_grad()
-def _start_(linear: nn.Linear, *, spectral: bool) -> None:
+def _start_(linear: nn.Linear, gain: float, *, spectral: bool) -> None:
     if spectral:
         # Equal singular values: where a norm of one shrinks the features least. Torch factorises no 16-bit matrix.
         linear.weight.copy_(nn.init.orthogonal_(torch.empty_like(linear.weight, dtype=torch.float32)))
     else:
-        nn.init.kaiming_normal_(linear.weight)  # torch's default would shrink the features layer by layer
+        nn.init.normal_(
+            linear.weight, std=gain / linear.in_features**0.5
+        )  # torch's default would shrink the features layer by layer
     nn.init.zeros_(linear.bias)

@@ -13,8 +13,8 @@ from hyperdnn.nn import STEPS
 
 __all__ = ["RNN"]
 
-_CELLS = {"gru": ("GRU", 3), "lstm": ("LSTM", 4)}
-"""Torch's mode name, and how many gates."""
+_CELLS = {"gru": ("GRU", 3, (0.23,)), "lstm": ("LSTM", 4, (0.08, 0.3))}
+"""Torch's mode name, how many gates, and the second moments near which the states of a fresh cell settle."""
 
 
 @final
@@ -25,9 +25,13 @@ class RNN(nn.Module):
     step for each slot, so that it also runs under ``torch.vmap``, with any number of context dimensions, and can be
     differentiated twice.
 
+    States settle far below one, so the output of each cell is its state times a fixed number that brings it near unit
+    second moment: the fourth of four cells would hardly be heard. The state before the first slot is learned, and
+    starts where states settle, so that the first slot starts as strong as the others.
+
     Args:
         features: width of the input.
-        hidden: width of the state, which is the output.
+        hidden: width of the state, and of the output.
         cell: ``"gru"`` or ``"lstm"``.
         layers: cells on top of each other.
         device: where to put the parameters.
@@ -83,22 +87,25 @@ class _Cell(nn.Module):
         self, features: int, hidden: int, cell: str, *, device: torch.device | None, dtype: torch.dtype | None
     ) -> None:
         super().__init__()
-        self.mode, gates = _CELLS[cell]
+        self.mode, gates, settled = _CELLS[cell]
         self.hidden = hidden
+        self.gain = settled[0] ** -0.5
         self.enter = nn.Linear(features, gates * hidden, device=device, dtype=dtype)
         self.recur = nn.Linear(hidden, gates * hidden, bias=False, device=device, dtype=dtype)
         initial.fill_unit_(self.enter)  # torch's default would leave the state near zero
         nn.init.normal_(self.recur.weight, std=hidden**-0.5)
+        moments = torch.tensor(settled, device=device, dtype=dtype).unsqueeze(-1)
+        self.start = nn.Parameter(torch.randn(len(settled), hidden, device=device, dtype=dtype) * moments.sqrt())
         if self.mode == "LSTM":
             with torch.no_grad():
                 self.enter.bias[hidden : 2 * hidden] = 1.0
 
     def forward(self, features: Tensor) -> Tensor:
         gates = self.enter(features).unbind(-2)
-        zeros = torch.zeros_like(gates[0][..., : self.hidden])
-        state: tuple[Tensor, ...] = (zeros, zeros) if self.mode == "LSTM" else (zeros,)
+        state = tuple(start.expand(*features.shape[:-2], -1) for start in self.start)
         outputs = []
         for gate in gates:
             state = STEPS[self.mode](gate, state, self.recur.weight, None)
             outputs.append(state[0])
-        return torch.stack(outputs, dim=-2)
+        states: Tensor = self.gain * torch.stack(outputs, dim=-2)
+        return states

@@ -1,38 +1,46 @@
 """Context -> features, one row for each context.
 
 `Table` for tasks, users or clients known by index. `Vector` for contexts that are vectors already, `ScaledVector` for
-those whose coordinates have ranges, `Simplex` for shares of one whole. `Noise`, `UniformNoise` and `LearnedNoise` for
-random ones. `Set`, `Sequence` and `Image` read data; `FromModule` makes an encoder of any module of yours, and `Frozen`
-keeps one from being trained. `Join` and `WeightedSum` make one encoder of several. `Slots` comes after an encoder and
-adds one row for each slot of the head. Context dimensions in are context dimensions out.
+those whose coordinates have ranges, `QuarterCircle` where their magnitude should not show, `Fourier` where small
+differences matter, `Simplex` for shares of one whole. `Noise`, `UniformNoise` and `LearnedNoise` for random ones.
+`Set`, `Sequence` and `Image` read data; `Tokens` leaves the reading to the body. `FromModule` makes an encoder of any
+module of yours, and `Frozen` keeps one from being trained. `Join` and `WeightedSum` make one encoder of several.
+`Slots` comes after an encoder and adds one row for each slot of the head. Context dimensions in are context dimensions
+out.
 """
 
+from hyperdnn.encoders._fourier import Fourier
 from hyperdnn.encoders._from_module import FromModule
 from hyperdnn.encoders._frozen import Frozen
 from hyperdnn.encoders._image import Image
 from hyperdnn.encoders._join import Join, WeightedSum
 from hyperdnn.encoders._noise import LearnedNoise, Noise, UniformNoise
+from hyperdnn.encoders._quarter_circle import QuarterCircle
 from hyperdnn.encoders._scaled_vector import ScaledVector
 from hyperdnn.encoders._sequence import Sequence
 from hyperdnn.encoders._set import Set
 from hyperdnn.encoders._simplex import Simplex
 from hyperdnn.encoders._slots import Slots
 from hyperdnn.encoders._table import Table
+from hyperdnn.encoders._tokens import Tokens
 from hyperdnn.encoders._vector import Vector
 
 __all__ = [
+    "Fourier",
     "FromModule",
     "Frozen",
     "Image",
     "Join",
     "LearnedNoise",
     "Noise",
+    "QuarterCircle",
     "ScaledVector",
     "Sequence",
     "Set",
     "Simplex",
     "Slots",
     "Table",
+    "Tokens",
     "UniformNoise",
     "Vector",
     "WeightedSum",

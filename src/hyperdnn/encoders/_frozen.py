@@ -2,7 +2,6 @@
 
 from typing import final
 
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from hyperdnn.errors import ConfigError
@@ -37,6 +36,7 @@ class Frozen(nn.Module):
             )
         self.encoder = encoder.requires_grad_(False).eval()
         self.features = width
+        self.tokens = getattr(encoder, "tokens", False) is True
 
     def train(self, mode: bool = True) -> "Frozen":
         """Set the mode of this module; its encoder stays in evaluation mode."""
@@ -44,6 +44,6 @@ class Frozen(nn.Module):
         self.encoder.eval()
         return self
 
-    def forward(self, context: Context) -> Float[Tensor, "*contexts features"]:
-        features: Tensor = self.encoder(context)
+    def forward(self, context: Context) -> Tensor | tuple[Tensor, Tensor]:
+        features: Tensor | tuple[Tensor, Tensor] = self.encoder(context)
         return features

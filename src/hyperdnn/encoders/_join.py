@@ -25,7 +25,7 @@ class Join(nn.Module):
         ``features`` the sum of theirs.
 
     Raises:
-        ConfigError: if an encoder does not declare its width.
+        ConfigError: if an encoder does not declare its width, or gives tokens.
         ContextError: if the contexts are not as many as the encoders, or differ in their context dimensions.
     """
 
@@ -54,7 +54,7 @@ class WeightedSum(nn.Module):
         a tuple with one context for each encoder, all of the same context dimensions -> ``(*contexts, features)``.
 
     Raises:
-        ConfigError: if widths differ or are not declared, or there is not one share for each encoder.
+        ConfigError: if widths differ or are not declared, an encoder gives tokens, or there is not one share for each.
         ContextError: if the contexts are not as many as the encoders, or differ in their context dimensions.
     """
 
@@ -91,6 +91,10 @@ def _widths(name: str, encoders: Sequence[nn.Module]) -> list[int]:
         if not isinstance(width, int):
             raise ConfigError(
                 f"{name}: {type(encoder).__name__} does not declare its features. Wrap it: encoders.FromModule(...)."
+            )
+        if getattr(encoder, "tokens", False) is True:
+            raise ConfigError(
+                f"{name}: {type(encoder).__name__} gives tokens, many rows for each context. Use encoders.Set."
             )
         widths.append(width)
     return widths

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hyperdnn.encoders._finite import check_floats
 from hyperdnn.encoders._keep_scale import keep_scale_
-from hyperdnn.errors import ConfigError, ContextError
+from hyperdnn.encoders._masked import read_masked
+from hyperdnn.errors import ConfigError
 from hyperdnn.typing import Context
 
 __all__ = ["Set"]
@@ -69,11 +69,7 @@ class Set(nn.Module):
         keep_scale_(enter, leave, self.out)
 
     def forward(self, context: Context) -> Float[Tensor, "*contexts features"]:
-        elements, mask = context if isinstance(context, tuple) and len(context) == 2 else (context, None)
-        if mask is not None:
-            _check_mask(elements, mask)
-            elements = elements.masked_fill(~mask.unsqueeze(-1), 0.0)
-        check_floats(elements, ("n", self.inputs), "Set")
+        elements, mask = read_masked(context, self.inputs, "Set")
         contexts = elements.shape[:-2]
         rows = torch.cat([self.layers(elements), self.nothing.expand(*contexts, 1, self.hidden)], dim=-2)
         scores = self.queries(rows)
@@ -85,13 +81,3 @@ class Set(nn.Module):
         pooled: Tensor = (shares.unsqueeze(-1) * values).sum(-3).flatten(-2)
         out: Tensor = self.out(pooled)
         return out
-
-
-def _check_mask(elements: object, mask: object) -> None:
-    if not isinstance(elements, Tensor) or not isinstance(mask, Tensor):
-        kinds = f"{type(elements).__name__} and {type(mask).__name__}"
-        raise ContextError(f"Set takes tensors (*contexts, n, inputs) and (*contexts, n), got {kinds}.")
-    if mask.dtype != torch.bool or mask.shape != elements.shape[:-1]:
-        raise ContextError(
-            f"Set: expected a boolean mask {tuple(elements.shape[:-1])}, got {mask.dtype} {tuple(mask.shape)}."
-        )

@@ -9,14 +9,21 @@ from torch import nn
 from hyperdnn import bodies, encoders, heads
 from hyperdnn.errors import ConfigError
 from hyperdnn.models import HyperDNN, Hypernet
-from hyperdnn.nn import Recurrent, RecurrentCell, SelfAttention
+from hyperdnn.nn import CrossAttention, Recurrent, RecurrentCell, SelfAttention
 
 __all__ = ["Classification", "Conditioning", "Criterion", "classify"]
 
 Conditioning: TypeAlias = Literal["task", "data", "noise"]
 """What a context stands for."""
 
-_TASKS = (encoders.Table, encoders.Vector, encoders.ScaledVector, encoders.Simplex)
+_TASKS = (
+    encoders.Table,
+    encoders.Vector,
+    encoders.ScaledVector,
+    encoders.QuarterCircle,
+    encoders.Fourier,
+    encoders.Simplex,
+)
 _NOISE = (encoders.Noise, encoders.UniformNoise, encoders.LearnedNoise)
 _CERTAIN = (encoders.Table, *_NOISE)  # what the others stand for depends on who fills them
 
@@ -29,7 +36,7 @@ _VARIABILITY = {
 _LAYERS: dict[str, tuple[type[nn.Module], ...]] = {
     "CNN": (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
     "RNN": (nn.RNNBase, nn.RNNCellBase, Recurrent, RecurrentCell, bodies.RNN),
-    "attention": (nn.MultiheadAttention, SelfAttention, encoders.Set),
+    "attention": (nn.MultiheadAttention, SelfAttention, CrossAttention, encoders.Set),
 }
 
 

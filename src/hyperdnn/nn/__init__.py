@@ -6,12 +6,14 @@ are made of; what slot heads share; weights that exist only while they
 are read; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`).
 """
 
-from hyperdnn.nn._activation import activation
+from hyperdnn.nn._activation import activation, gain
 from hyperdnn.nn._adapter import Adapter
 from hyperdnn.nn._attached import Attached
 from hyperdnn.nn._cells import STEPS, RecurrentCell
 from hyperdnn.nn._channels import channels
+from hyperdnn.nn._cross_attention import CrossAttention
 from hyperdnn.nn._film import Film
+from hyperdnn.nn._fourier import Fourier
 from hyperdnn.nn._hyper_lstm import HyperLSTM
 from hyperdnn.nn._hyper_lstm_cell import HyperLSTMCell
 from hyperdnn.nn._lookup import Lookup
@@ -21,6 +23,7 @@ from hyperdnn.nn._recurrent import Recurrent
 from hyperdnn.nn._residual import Residual
 from hyperdnn.nn._self_attention import SelfAttention
 from hyperdnn.nn._sine import Sine, siren_
+from hyperdnn.nn._slot_convolution import SlotConvolution, SlotDeconvolution
 from hyperdnn.nn._slot_signs import SlotSigns
 from hyperdnn.nn._streamed import Make, StreamedWeight
 from hyperdnn.nn._tensor_affine import TensorAffine
@@ -29,7 +32,9 @@ __all__ = [
     "STEPS",
     "Adapter",
     "Attached",
+    "CrossAttention",
     "Film",
+    "Fourier",
     "HyperLSTM",
     "HyperLSTMCell",
     "LoRA",
@@ -41,10 +46,13 @@ __all__ = [
     "Residual",
     "SelfAttention",
     "Sine",
+    "SlotConvolution",
+    "SlotDeconvolution",
     "SlotSigns",
     "StreamedWeight",
     "TensorAffine",
     "activation",
     "channels",
+    "gain",
     "siren_",
 ]

@@ -11,6 +11,7 @@ MIXERS = {
     "rnn": lambda features: bodies.RNN(features, 8),
     "lstm": lambda features: bodies.RNN(features, 8, cell="lstm", layers=2),
     "cnn": lambda features: bodies.CNN(features, 8),
+    "cnn-residual": lambda features: bodies.CNN(features, 8, 8, norm="layer", residual=True),
 }
 every_mixer = pytest.mark.parametrize("make", MIXERS.values(), ids=list(MIXERS))
 

@@ -80,6 +80,8 @@ ENCODERS = {
     "Table": (lambda: encoders.Table(3, 6), "task", "static"),
     "Vector": (lambda: encoders.Vector(6), "task", "static"),
     "ScaledVector": (lambda: encoders.ScaledVector([(0.0, 1.0)] * 6), "task", "static"),
+    "QuarterCircle": (lambda: encoders.QuarterCircle([(0.0, 1.0)] * 3), "task", "static"),
+    "Fourier": (lambda: encoders.Fourier(2, 3), "task", "static"),
     "Simplex": (lambda: encoders.Simplex(6), "task", "static"),
     "Noise": (lambda: encoders.Noise(6), "noise", "dynamic"),
     "UniformNoise": (lambda: encoders.UniformNoise(6), "noise", "dynamic"),
@@ -103,7 +105,7 @@ def test_the_input_is_known_by_the_encoder(name: str) -> None:
 
 def test_every_encoder_of_the_library_was_asked() -> None:
     holders = {"Join", "WeightedSum", "Slots"}  # with others below; and not an encoder of contexts
-    assert set(encoders.__all__) - holders <= set(ENCODERS)
+    assert set(encoders.__all__) - holders <= {*ENCODERS, "Tokens"}
 
 
 @pytest.mark.parametrize("join", [encoders.Join, encoders.WeightedSum])
@@ -199,7 +201,19 @@ def test_the_architecture_is_known_by_the_body(name: str) -> None:
 
 
 def test_every_body_of_the_library_was_asked() -> None:
-    assert set(bodies.__all__) == set(BODIES)
+    assert set(bodies.__all__) == {*BODIES, "CrossAttention", "Deconv"}
+
+
+def test_bodies_that_read_tokens_or_make_slots_are_known_too() -> None:
+    target = hd.Target(nn.Linear(4, 3))
+    head = heads.ChunkedHead(6, target.layout, 5)
+    body, slots = bodies.CrossAttention(2, 6, 6, heads=2), encoders.Slots(3, 2)
+    reading = hd.Hypernet(encoder=encoders.Tokens(6), slots=slots, body=body, head=head)
+    making = hd.Hypernet(encoder=encoders.Vector(6), body=bodies.Deconv(6, 4, 6, slots=3), head=head)
+    read, made = hd.classify(hd.HyperDNN(target, reading)), hd.classify(hd.HyperDNN(target, making))
+    assert (read.architecture.values, read.architecture.reason) == (("attention",), "body CrossAttention")
+    assert (read.input.values, read.input_variability.values) == (("data-conditioned",), ("dynamic",))
+    assert (made.architecture.values, made.architecture.reason) == (("CNN",), "body Deconv")
 
 
 @pytest.mark.parametrize(
