@@ -20,12 +20,14 @@ if TYPE_CHECKING:
         layout,
         models,
         nn,
+        planning,
         protocols,
         targets,
     )
     from hyperdnn.inspect import check_init, classify, summary
     from hyperdnn.layout import ParamLayout, ParamSpec
     from hyperdnn.models import HyperDNN, Hypernet, hypernet_vjp, unroll
+    from hyperdnn.planning import plan
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
 
@@ -39,6 +41,7 @@ _HOMES = {
     "check_init": "inspect",
     "classify": "inspect",
     "hypernet_vjp": "models",
+    "plan": "planning",
     "summary": "inspect",
     "unroll": "models",
 }
@@ -63,6 +66,8 @@ __all__ = [
     "layout",
     "models",
     "nn",
+    "plan",
+    "planning",
     "protocols",
     "summary",
     "targets",
