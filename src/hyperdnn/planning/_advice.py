@@ -9,8 +9,11 @@ from hyperdnn.planning._subject import Subject
 
 __all__ = ["advice"]
 
-_FUSED_FROM = 1_000_000
-"""Parameters of a hypernet from which on the optimiser's step is felt."""
+_FUSED_FROM, _FEW = 1_000_000, 16
+"""Parameters of a hypernet from which on, and contexts up to which, the optimiser's step is felt."""
+
+_MUCH = 2**30
+"""Bytes of generated weights from which on their memory matters."""
 
 
 def advice(row: Row, subject: Subject, needs: Needs, *, contexts: int, hidden: int) -> Iterator[str]:
@@ -18,16 +21,15 @@ def advice(row: Row, subject: Subject, needs: Needs, *, contexts: int, hidden: i
     if hidden % 32:
         near = max(32, round(hidden / 32) * 32)
         yield f"hidden={hidden} makes poor matrix products: take a multiple of 32, such as {near}."
-    if row.count.hypernet >= _FUSED_FROM:
+    if row.count.hypernet >= _FUSED_FROM and contexts <= _FEW:
         yield (
             "With few contexts the optimiser's step over the head costs more than generating: "
             "torch.optim.Adam(..., fused=True)."
         )
-    held = _held(row, subject)
-    if held > row.memory // 2 and contexts > 1:
+    if contexts > 1 and contexts * row.context_memory > max(row.memory, _MUCH):
         yield (
-            f"Generated weights are {held / row.memory:.0%} of the memory: take fewer contexts in a step, at "
-            f"{held / contexts / 2**20:.3g} MiB each."
+            f"The weights of {contexts:,} contexts take more memory than all that is trained: do not take them all in "
+            "one step."
         )
     if subject.arguments and "buffers=" in subject.arguments:
         yield 'The target has running statistics: buffers="batch" is one of four policies (see hd.Target).'
@@ -52,8 +54,3 @@ def advice(row: Row, subject: Subject, needs: Needs, *, contexts: int, hidden: i
             "The product of the factors is built for each context; targets.attach_lora applies them without, to the "
             "layers that it knows."
         )
-
-
-def _held(row: Row, subject: Subject) -> int:
-    """Bytes of the memory that are generated weights and their gradients."""
-    return row.memory - subject.dtype.itemsize * (3 * row.count.trained + row.count.total)

@@ -28,8 +28,9 @@ class Row:
         count: trained, generated and deployed numbers, exactly those of the model that the code builds.
         unused: generated numbers that belong to no tensor.
         whole_layers: layers whose weights all come from one row of features.
-        memory: bytes of one training step with Adam: parameters, gradients, moments, and the weights of all contexts
-            with their gradients. Activations are not in it.
+        memory: bytes of all parameters, and of the trained ones' gradients and two moments of Adam.
+        context_memory: bytes more for each context in a training step: its weights and their gradients. Activations are
+            in neither.
         operations: multiply-adds of the matrix products that generate the weights of one context.
         seconds: to generate the weights of one context.
         measured: whether that was measured; otherwise it is an estimate from a measured rate.
@@ -42,6 +43,7 @@ class Row:
     unused: int
     whole_layers: int
     memory: int
+    context_memory: int
     operations: int
     seconds: float
     measured: bool
@@ -60,7 +62,7 @@ def row(strategy: Strategy, subject: Subject, *, contexts: int, hidden: int) -> 
     Args:
         strategy: which.
         subject: the target.
-        contexts: rows of the task embedding, and contexts of one step.
+        contexts: how many task embeddings there are.
         hidden: width of the body.
     """
     meta = torch.device("meta")
@@ -85,7 +87,8 @@ def row(strategy: Strategy, subject: Subject, *, contexts: int, hidden: int) -> 
         count=count,
         unused=strategy.plan.unused if strategy.plan else 0,
         whole_layers=_whole_layers(strategy, subject),
-        memory=subject.dtype.itemsize * (4 * count.trained + frozen + 2 * contexts * (count.generated + combined)),
+        memory=subject.dtype.itemsize * (3 * count.trained + count.total),
+        context_memory=subject.dtype.itemsize * 2 * (count.generated + combined),
         operations=operations,
         seconds=seconds,
         measured=measured,

@@ -90,7 +90,7 @@ def plan(
 
     Args:
         target: a plain module, or a `Target` that took it over; modules on the meta device will do.
-        contexts: how many there will be, all of them in one training step.
+        contexts: how many there will be.
         budget: trained numbers at most.
         needs: answers to the five questions of the review; those left open are returned with what they would change.
         select: which parameters of a plain module are generated.

@@ -201,9 +201,10 @@ def _why_plain(row: Row | None, facts: Facts, needs: Needs) -> str | None:
         return f"{networks}, within the budget." if facts.separate <= (facts.budget or 0) else None
     if saves or needs.related:
         return None
+    times = row.count.trained / facts.separate
     return (
-        f"{networks}, the hypernet {row.count.trained:,} ({row.count.trained / facts.separate:.3g} times as many). Only "
-        "what contexts learn from each other can outweigh that (related=True)."
+        f"{networks}, the hypernet {row.count.trained:,} ({times:.3g} times as many). Only what contexts learn from "
+        "each other can outweigh that (related=True)."
     )
 
 
@@ -212,8 +213,10 @@ def _size(row: Row | None, facts: Facts) -> tuple[str, ...]:
         return ()
     times = row.count.trained / facts.separate
     plain = "one network has" if facts.contexts == 1 else f"{facts.contexts:,} separate networks have"
-    share = f"{times:.3g} times as many as" if times >= 1 else f"{100 * times:.2g} % of what"
-    return (f"It trains {row.count.trained:,} numbers, {share} {plain}.",)
+    few = f"{100 * times:.2g} % of what" if times >= 0.001 else "less than a thousandth of what"
+    return (
+        f"It trains {row.count.trained:,} numbers, {f'{times:.3g} times as many as' if times >= 1 else few} {plain}.",
+    )
 
 
 def _over_budget(smallest: Row, facts: Facts) -> str:

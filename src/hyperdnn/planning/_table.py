@@ -1,7 +1,7 @@
 """A plan as text, in at most 120 columns."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from hyperdnn.planning._cost import Row
@@ -12,16 +12,24 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 _WIDTH = 120
+_EXACT_BELOW = 10**8
 _HEADINGS = (
     "strategy",
     "trained",
     "generated",
     "ratio",
     "memory",
+    "+ context",
     "mult-adds",
     "time",
-    "whole layers",
+    "layers",
     "unused",
+)
+_NOTE = (
+    "ratio: generated numbers for each parameter of the hypernet. memory: of training with Adam, and more for each "
+    "context in a step, both without activations. mult-adds, time: to generate the weights of one context on "
+    "{threads}{estimated}. layers: how many are made whole, from one row of features. unused: generated numbers that "
+    "belong to no tensor."
 )
 
 
@@ -47,49 +55,41 @@ def _table(plan: "Plan") -> str:
     facts, recommendation = plan.facts, plan.recommendation
     blank = ("",) * (len(_HEADINGS) - 2)
     lines = [
-        (recommendation.use == "one network", ("one network", f"{facts.one:,}", *blank)),
+        (recommendation.use == "one network", ("one network", _number(facts.one), *blank)),
         *((recommendation.use == "hypernet" and each is recommendation.row, _cells(each, plan)) for each in plan.rows),
     ]
     if facts.contexts > 1:
-        cells = (f"{facts.contexts:,} separate networks", f"{facts.separate:,}", *blank)
+        cells = ("separate networks", _number(facts.separate), *blank)
         lines.insert(1, (recommendation.use == "separate networks", cells))
     widths = [max(len(cells[i]) for cells in (_HEADINGS, *(c for _, c in lines))) for i in range(len(_HEADINGS))]
     rows = [_line("  ", _HEADINGS, widths), *(_line("→ " if mark else "  ", cells, widths) for mark, cells in lines)]
     return "\n".join(rows)
 
 
-def _line(mark: str, cells: Iterable[str], widths: list[int]) -> str:
-    first, *rest = (f"{cell:<{width}}" if i == 0 else f"{cell:>{width}}" for i, (cell, width) in _zipped(cells, widths))
-    return "  ".join([mark + first, *rest]).rstrip()
-
-
-def _zipped(cells: Iterable[str], widths: list[int]) -> Iterable[tuple[int, tuple[str, int]]]:
-    return enumerate(zip(cells, widths, strict=True))
+def _line(mark: str, cells: Sequence[str], widths: Sequence[int]) -> str:
+    numbers = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+    return "  ".join([mark + cells[0].ljust(widths[0]), *numbers]).rstrip()
 
 
 def _cells(row: Row, plan: "Plan") -> tuple[str, ...]:
     return (
         row.strategy,
-        f"{row.count.trained:,}",
-        f"{row.count.generated:,}",
-        f"{row.count.compression_ratio:.3g}",
+        _number(row.count.trained),
+        _number(row.count.generated),
+        _ratio(row.count.compression_ratio),
         _bytes(row.memory),
+        _bytes(row.context_memory),
         _thousands(row.operations),
         ("" if row.measured else "~ ") + _seconds(row.seconds),
         f"{row.whole_layers} of {plan.layers}",
-        f"{row.unused:,}",
+        _number(row.unused),
     )
 
 
 def _notes(plan: "Plan") -> str:
-    every = _plural(plan.facts.contexts, "context")
-    notes = [
-        f"ratio: generated numbers for each parameter of the hypernet; memory: of a training step with Adam and the "
-        f"weights of {every}, without activations; mult-adds and time: to generate one context's weights on "
-        f"{_plural(plan.threads, 'thread')}{', ~ estimated' if not all(row.measured for row in plan.rows) else ''}; "
-        f"whole layers: made from one row of features; unused: generated numbers that belong to no tensor.",
-        *(f"{name} does not apply: {reason}." for name, reason in plan.refused.items()),
-    ]
+    estimated = "" if all(row.measured for row in plan.rows) else ", ~ where estimated"
+    note = _NOTE.format(threads=_plural(plan.threads, "thread"), estimated=estimated)
+    notes = [note, *(f"{name} does not apply: {reason}." for name, reason in plan.refused.items())]
     return "\n".join(textwrap.fill(note, _WIDTH, subsequent_indent="  ") for note in notes)
 
 
@@ -113,12 +113,20 @@ def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _bytes(count: int) -> str:
-    return _scaled(count, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
+def _number(count: int) -> str:
+    return f"{count:,}" if count < _EXACT_BELOW else _thousands(count)
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.3g}" if value >= 1 else f"{value:.2g}"
 
 
 def _thousands(count: int) -> str:
-    return _scaled(count, 1000, ("", "k", "M", "G", "T", "P"))
+    return _scaled(count, 1000, ("", "k", "M", "G", "T", "P", "E"))
+
+
+def _bytes(count: int) -> str:
+    return _scaled(count, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"))
 
 
 def _scaled(value: float, base: int, units: tuple[str, ...]) -> str:
@@ -129,6 +137,4 @@ def _scaled(value: float, base: int, units: tuple[str, ...]) -> str:
 
 
 def _seconds(value: float) -> str:
-    if value >= 1:
-        return f"{value:.3g} s"
-    return f"{1e3 * value:.3g} ms"
+    return f"{value:.3g} s" if value >= 1 else f"{1e3 * value:.3g} ms" if value >= 1e-3 else f"{1e6 * value:.3g} us"
