@@ -31,7 +31,7 @@ def advice(row: Row, subject: Subject, needs: Needs, *, contexts: int, hidden: i
             f"The weights of {contexts:,} contexts take more memory than all that is trained: do not take them all in "
             "one step."
         )
-    if subject.arguments and "buffers=" in subject.arguments:
+    if subject.statistics:
         yield 'The target has running statistics: buffers="batch" is one of four policies (see hd.Target).'
     if needs.data_adaptive:
         yield (

@@ -208,7 +208,8 @@ def _chunks(layout: ParamLayout, hidden: int, room: int | None) -> list[int]:
     small = _multiple_of_32(math.sqrt(layout.numel * FEATURES / (hidden + 1)))
     sizes: set[int] = set()
     for size in (small, _half(layout, hidden), _multiple_of_32(math.sqrt(small * layout.numel))):
-        if size < layout.numel and all(size >= 2 * other or other >= 2 * size for other in sizes):
+        near = any(size < 2 * other and other < 2 * size for other in sizes)
+        if small <= size < layout.numel and not near:
             sizes.add(size)
     if room is not None:
         sizes |= _filling(layout, hidden, room)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperdnn._torch import NormBase
-from hyperdnn.errors import ConfigError
+from hyperdnn.errors import ConfigError, LayoutError
 from hyperdnn.layout import ParamLayout, Selector, as_selectors
 from hyperdnn.protocols import Combine
 from hyperdnn.targets import Replace, Target
@@ -29,6 +29,7 @@ class Subject:
         frozen: its frozen numbers, base weights included.
         deployed: numbers of the network that one context gives.
         device: where the target is; the CPU for one without storage.
+        statistics: whether a policy for running statistics must be chosen.
         arguments: of ``hd.Target`` as code; None if the target exists.
     """
 
@@ -39,6 +40,7 @@ class Subject:
     frozen: int
     deployed: int
     device: torch.device
+    statistics: bool
     arguments: str | None
 
     @classmethod
@@ -47,12 +49,14 @@ class Subject:
 
         Raises:
             ConfigError: for a selection from a target, which has its own already.
-            LayoutError: if nothing is selected or the module has no parameters.
+            LayoutError: if nothing is selected, or the module has no parameters or only empty ones.
         """
         if not isinstance(target, nn.Module):
             raise ConfigError(f"plan: expected a Target or an nn.Module, got {type(target).__name__}.")
         if not isinstance(target, Target):
             replaced = ParamLayout.of(target, *as_selectors(select))
+            if not replaced.numel:
+                raise LayoutError(f"plan: '{replaced.names[0]}' is empty: there is nothing to generate.")
             rest = [p for name, p in target.named_parameters() if name not in replaced]
             return cls(
                 name=type(target).__name__,
@@ -62,7 +66,8 @@ class Subject:
                 frozen=_numbers(p for p in rest if not p.requires_grad),
                 deployed=replaced.numel + _numbers(rest),
                 device=_device(target),
-                arguments=_arguments(target, select),
+                statistics=_statistics(target),
+                arguments=_arguments(select) + (', buffers="batch"' if _statistics(target) else ""),
             )
         if select != "*":
             raise ConfigError("plan: a Target has its selection already. Leave out select=, or pass the plain module.")
@@ -74,6 +79,7 @@ class Subject:
             frozen=_numbers(p for p in target.parameters() if not p.requires_grad),
             deployed=target.replaced.numel + _numbers(target.module.parameters()),
             device=_device(target),
+            statistics=False,
             arguments=None,
         )
 
@@ -97,9 +103,13 @@ def _device(module: nn.Module) -> torch.device:
     return next((t.device for t in tensors if not t.is_meta), torch.device("cpu"))
 
 
-def _arguments(module: nn.Module, select: Selector | Iterable[Selector]) -> str:
-    """What ``hd.Target`` must be told about the module, each argument with a comma before it."""
+def _statistics(module: nn.Module) -> bool:
+    return any(isinstance(layer, NormBase) and layer.running_mean is not None for layer in module.modules())
+
+
+def _arguments(select: Selector | Iterable[Selector]) -> str:
+    """The selection as code: globs as they are; layer types and predicates keep the name of the argument."""
+    if select == "*":
+        return ""
     globs = isinstance(select, str) or (isinstance(select, list | tuple) and all(isinstance(s, str) for s in select))
-    parts = "" if select == "*" else f", {select!r}" if globs else ", select"
-    statistics = any(isinstance(m, NormBase) and m.running_mean is not None for m in module.modules())
-    return parts + (', buffers="batch"' if statistics else "")
+    return f", {select!r}" if globs else ", select"

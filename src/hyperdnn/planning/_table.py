@@ -52,18 +52,13 @@ def render(plan: "Plan") -> str:
 
 
 def _table(plan: "Plan") -> str:
-    facts, recommendation = plan.facts, plan.recommendation
-    blank = ("",) * (len(_HEADINGS) - 2)
-    lines = [
-        (recommendation.use == "one network", ("one network", _number(facts.one), *blank)),
-        *((recommendation.use == "hypernet" and each is recommendation.row, _cells(each, plan)) for each in plan.rows),
-    ]
+    facts, blank = plan.facts, ("",) * (len(_HEADINGS) - 2)
+    lines = [_HEADINGS, ("one network", _number(facts.one), *blank)]
     if facts.contexts > 1:
-        cells = ("separate networks", _number(facts.separate), *blank)
-        lines.insert(1, (recommendation.use == "separate networks", cells))
-    widths = [max(len(cells[i]) for cells in (_HEADINGS, *(c for _, c in lines))) for i in range(len(_HEADINGS))]
-    rows = [_line("  ", _HEADINGS, widths), *(_line("→ " if mark else "  ", cells, widths) for mark, cells in lines)]
-    return "\n".join(rows)
+        lines.append(("separate networks", _number(facts.separate), *blank))
+    lines += [_cells(row, plan) for row in plan.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(_line("→ " if cells[0] == plan.recommendation.answer else "  ", cells, widths) for cells in lines)
 
 
 def _line(mark: str, cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -129,8 +124,8 @@ def _bytes(count: int) -> str:
     return _scaled(count, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"))
 
 
-def _scaled(value: float, base: int, units: tuple[str, ...]) -> str:
-    unit = 0
+def _scaled(count: int, base: int, units: tuple[str, ...]) -> str:
+    value, unit = float(count), 0
     while value >= 999.5 and unit < len(units) - 1:
         value, unit = value / base, unit + 1
     return f"{value:.3g} {units[unit]}".rstrip()
