@@ -35,9 +35,10 @@ def generate(hypernet: nn.Module, strategy: Strategy, subject: Subject, features
 
 def as_code(strategy: Strategy, subject: Subject, *, contexts: int, hidden: int) -> str:
     """What builds ``model``, given ``net``, or given ``target`` where there is one."""
-    slots, plain = strategy.plan is not None, subject.dtype == torch.float32
-    lines = [] if plain else ["import torch"]
-    lines += ["import hyperdnn as hd"]
+    slots = strategy.plan is not None
+    move = [] if subject.device.type == "cpu" else [f'"{subject.device}"']
+    move += [] if subject.dtype == torch.get_default_dtype() else [str(subject.dtype)]
+    lines = [*(["import torch"] if "torch." in "".join(move) else []), "import hyperdnn as hd"]
     lines += [f"from hyperdnn import bodies, encoders, heads{', targets' if strategy.combine else ''}", ""]
     if subject.arguments is not None:
         combine = f", combine=targets.{strategy.combine}" if strategy.combine else ""
@@ -47,5 +48,5 @@ def as_code(strategy: Strategy, subject: Subject, *, contexts: int, hidden: int)
         lines += [f"    slots=encoders.Slots(head.slots, {FEATURES}),"]
     width = 2 * FEATURES if slots else FEATURES
     lines += [f'    body=bodies.MLP({width}, {hidden}, {hidden}, activation="gelu"),', "    head=head,"]
-    lines += [")" if plain else f").to({subject.dtype})", "model = hd.HyperDNN(target, hypernet)"]
+    lines += [f").to({', '.join(move)})" if move else ")", "model = hd.HyperDNN(target, hypernet)"]
     return "\n".join(lines)

@@ -1,10 +1,11 @@
 """How long generating takes on this machine."""
 
+import statistics
+import time
 from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.utils.benchmark import Timer
 
 from hyperdnn.planning._build import after_encoder, generate
 from hyperdnn.planning._strategies import FEATURES, Strategy
@@ -31,12 +32,12 @@ def time_to_generate(strategy: Strategy, subject: Subject, hidden: int, operatio
     if max(size, slots * hidden) <= MEASURED_LIMIT:
         _with_storage(hypernet, subject.device)
         features = torch.zeros(1, FEATURES, device=subject.device, dtype=subject.dtype)
-        return _median(lambda: generate(hypernet, strategy, subject, features)), True
+        return _median(lambda: generate(hypernet, strategy, subject, features), subject.device), True
     rows = min(slots // maps, _PROBE_ROWS)
     columns = max(1, min(strategy.layout.numel // slots, _PROBE_NUMBERS // hidden))
     probe = _with_storage(nn.Linear(hidden, columns, device="meta", dtype=subject.dtype), subject.device)
     features = torch.zeros(rows, hidden, device=subject.device, dtype=subject.dtype)
-    return _median(lambda: probe(features)) / (rows * hidden * columns) * operations, False
+    return _median(lambda: probe(features), subject.device) / (rows * hidden * columns) * operations, False
 
 
 def _with_storage(module: nn.Module, device: torch.device) -> nn.Module:
@@ -47,6 +48,13 @@ def _with_storage(module: nn.Module, device: torch.device) -> nn.Module:
     return module
 
 
-def _median(run: Callable[[], object]) -> float:
-    timer = Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())  # waits for the device too
-    return float(timer.blocked_autorange(min_run_time=_SECONDS).median)
+def _median(run: Callable[[], object], device: torch.device) -> float:
+    times: list[float] = []
+    run()  # the first run allocates
+    while len(times) < 3 or sum(times) < _SECONDS:
+        start = time.perf_counter()
+        run()
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

@@ -206,14 +206,11 @@ def _chunks(layout: ParamLayout, hidden: int, room: int | None) -> list[int]:
     """
     # Output map and slot embeddings, (hidden + 1) * chunk + FEATURES * numel / chunk, are smallest here.
     small = _multiple_of_32(math.sqrt(layout.numel * FEATURES / (hidden + 1)))
-    sizes: set[int] = set()
-    for size in (small, _half(layout, hidden), _multiple_of_32(math.sqrt(small * layout.numel))):
-        near = any(size < 2 * other and other < 2 * size for other in sizes)
-        if small <= size < layout.numel and not near:
+    sizes = {small} | (set() if room is None else _filling(layout, hidden, room))
+    for size in (_half(layout, hidden), _multiple_of_32(math.sqrt(small * layout.numel))):
+        if size > small and not any(size < 2 * other and other < 2 * size for other in sizes):
             sizes.add(size)
-    if room is not None:
-        sizes |= _filling(layout, hidden, room)
-    return sorted(sizes, reverse=True)
+    return sorted((size for size in sizes if size < layout.numel), reverse=True)
 
 
 def _filling(layout: ParamLayout, hidden: int, room: int) -> set[int]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -40,6 +42,13 @@ def test_the_code_keeps_the_number_format(dtype):
     namespace = {"net": _net(dtype)}
     exec(as_code(_strategy(subject, "generate once"), subject, contexts=3, hidden=32), namespace)
     assert namespace["model"].generate(torch.tensor(0))["5.weight"].dtype == dtype
+
+
+def test_the_code_moves_to_the_targets_device():
+    subject = replace(Subject.of(_net(torch.float64), "*"), device=torch.device("cuda:0"))
+    code = as_code(_strategy(subject, "generate once"), subject, contexts=3, hidden=32)
+    assert code.startswith("import torch\n")
+    assert ').to("cuda:0", torch.float64)\n' in code
 
 
 def test_the_code_takes_up_a_target_that_exists():

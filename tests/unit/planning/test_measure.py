@@ -36,7 +36,7 @@ def test_random_generators_are_left_alone():
 
 def test_a_large_one_is_estimated_from_its_operations(monkeypatch):
     monkeypatch.setattr(_measure, "MEASURED_LIMIT", 1000)
-    monkeypatch.setattr(_measure, "_median", lambda run: float(run() is not None))  # the probe takes a second
+    monkeypatch.setattr(_measure, "_median", lambda run, _: float(run() is not None))  # the probe takes a second
     subject = Subject.of(_net(), "*")
     found = {strategy.name: strategy for strategy in strategies(subject, 32, None)[0]}
     weights = 2 * 64 * 65
@@ -50,7 +50,22 @@ def test_the_probe_is_cut_down(monkeypatch):
     with torch.device("meta"):
         subject = Subject.of(nn.Linear(20_000, 20_000), "*")
     monkeypatch.setattr(_measure, "_with_storage", lambda module, _: sizes.append(module.weight.numel()) or module)
-    monkeypatch.setattr(_measure, "_median", lambda _: 1.0)
+    monkeypatch.setattr(_measure, "_median", lambda *_: 1.0)
     for strategy in strategies(subject, 64, None)[0]:
         assert time_to_generate(strategy, subject, 64, 10**9)[1] is False
     assert max(sizes) <= 1 << 23
+
+
+def test_the_median_of_a_few_runs_after_a_first_one(monkeypatch):
+    clock, runs = iter([0.0, 5.0, 5.0, 6.0, 6.0, 8.0]), []
+    monkeypatch.setattr(_measure.time, "perf_counter", lambda: next(clock))
+    assert _measure._median(lambda: runs.append(1), torch.device("cpu")) == 2.0
+    assert len(runs) == 4
+
+
+def test_a_default_device_is_ignored():
+    with torch.device("meta"):
+        net = _net()
+        subject = Subject.of(net, "*")
+        for strategy in strategies(subject, 32, None)[0]:
+            assert time_to_generate(strategy, subject, 32, 10**6)[1]
