@@ -31,7 +31,6 @@ _WHY = {
 }
 """Each kind of strategy that is ever recommended, in order of preference, with the reason for it."""
 
-_ORDER = ("generate once", "component-wise (layer)", "chunk-wise", "low-rank", "component-wise (row)")
 _DYNAMIC = ("component-wise (layer)", "component-wise (row)")
 
 _INSTEAD = {
@@ -169,7 +168,7 @@ def _order(facts: Facts, needs: Needs) -> tuple[str, ...]:
     if needs.dynamic_architecture:
         return tuple(dict.fromkeys((*_DYNAMIC, *_WHY)))
     first = ("low-rank change",) if facts.weights > LARGE else ()
-    return tuple(dict.fromkeys((*first, *_ORDER, *_WHY)))
+    return tuple(dict.fromkeys((*first, *_WHY)))
 
 
 def _limit(facts: Facts, needs: Needs) -> tuple[int, str]:

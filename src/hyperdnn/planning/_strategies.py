@@ -110,7 +110,7 @@ def _low_rank(layout: ParamLayout, hidden: int) -> Strategy | str:
         make = partial(_joined, layout, hidden)
         code = (
             "def large(spec):\n"
-            "    rows = spec.shape[0] if spec.shape else 1\n"
+            "    rows = max((1, *spec.shape[:1]))\n"
             f"    return {_HEAD_RANK} * (rows + spec.numel // rows) < spec.numel\n\n"
             f"factored = heads.FactoredHead({hidden}, target.layout.select(large), {_HEAD_RANK})\n"
             f"full = heads.FullHead({hidden}, target.layout.select(lambda spec: not large(spec)))\n"
@@ -121,9 +121,8 @@ def _low_rank(layout: ParamLayout, hidden: int) -> Strategy | str:
 
 def _pays(spec: ParamSpec) -> bool:
     """Whether two factors are smaller than the matrix; a rank for which they are is below both of its sides."""
-    if len(spec.shape) < 2 or not spec.numel:
-        return False
-    return _HEAD_RANK * (spec.shape[0] + spec.numel // spec.shape[0]) < spec.numel
+    rows = max((1, *spec.shape[:1]))
+    return _HEAD_RANK * (rows + spec.numel // rows) < spec.numel
 
 
 def _joined(layout: ParamLayout, hidden: int, *, device: torch.device, dtype: torch.dtype) -> nn.Module:
