@@ -11,7 +11,13 @@ from hyperdnn.cli._usage import count
 if TYPE_CHECKING:
     from hyperdnn.planning import Needs
 
-_QUESTIONS = ("related", "data_adaptive", "dynamic_architecture", "parameter_efficiency", "uncertainty")
+_QUESTIONS = {
+    "related": "could the contexts learn from each other?",
+    "data_adaptive": "must the weights adapt to the data?",
+    "dynamic_architecture": "is the architecture open?",
+    "parameter_efficiency": "must fewer numbers be trained?",
+    "uncertainty": "must predictions come with their uncertainty?",
+}
 _YES, _NO = ("y", "yes"), ("n", "no")
 
 
@@ -29,8 +35,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     plan.add_argument("--budget", type=count, metavar="N", help="trained numbers at most")
     plan.add_argument("--select", metavar="GLOB", action="append", help="generate only these parameters; repeatable")
     plan.add_argument("--hidden", type=count, default=64, metavar="N", help="width of the hypernet (%(default)s)")
-    for name in _QUESTIONS:
-        plan.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help="an answer")
+    for name, question in _QUESTIONS.items():
+        plan.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help=question)
     plan.add_argument("--json", action="store_true", help="as JSON")
     plan.set_defaults(command=plan_network)
 

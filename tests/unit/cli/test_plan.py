@@ -78,7 +78,7 @@ def test_answers_reach_the_plan(capsys):
 
 
 def test_every_question_is_an_option():
-    assert tuple(field.name for field in fields(Needs)) == _plan._QUESTIONS
+    assert tuple(field.name for field in fields(Needs)) == tuple(_plan._QUESTIONS)
 
 
 def test_a_terminal_is_asked_what_is_open(capsys, terminal):
