@@ -22,12 +22,14 @@ if TYPE_CHECKING:
         models,
         nn,
         optim,
+        planning,
         protocols,
         targets,
     )
     from hyperdnn.inspect import check_init, classify, summary
     from hyperdnn.layout import ParamLayout, ParamSpec
     from hyperdnn.models import HyperDNN, Hypernet, hypernet_vjp, unroll
+    from hyperdnn.planning import plan
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
 
@@ -41,6 +43,7 @@ _HOMES = {
     "check_init": "inspect",
     "classify": "inspect",
     "hypernet_vjp": "models",
+    "plan": "planning",
     "summary": "inspect",
     "unroll": "models",
 }
@@ -67,6 +70,8 @@ __all__ = [
     "models",
     "nn",
     "optim",
+    "plan",
+    "planning",
     "protocols",
     "summary",
     "targets",

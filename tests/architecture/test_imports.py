@@ -43,7 +43,7 @@ def test_the_core_imports_no_extra():
     assert not loaded & (extras - _loaded_after("import torch"))
 
 
-@pytest.mark.parametrize("command", ["--help", "list", "list --json"])
+@pytest.mark.parametrize("command", ["--help", "list", "list --json", "plan --help"])
 def test_help_and_list_import_neither_torch_nor_extras(command):
     loaded = _loaded_after(f"from hyperdnn.cli import main; assert main({command.split()}) == 0")
     assert not loaded & {"torch", "numpy", *_extras()}

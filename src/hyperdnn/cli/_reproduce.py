@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hyperdnn.cli._runs import add_output_options, execute, new_folder
-from hyperdnn.cli._usage import UsageError, usage
+from hyperdnn.cli._usage import UsageError, count, usage
 from hyperdnn.errors import HyperDNNError, nearest
 
 if TYPE_CHECKING:
@@ -21,9 +21,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     which.add_argument("name", metavar="NAME", nargs="?", help="a recipe's name, or your own recipe file")
     which.add_argument("--all", action="store_true", help="every recipe that has claims")
     reproduce.add_argument("--setting", help="only the claims in this setting")
-    reproduce.add_argument(
-        "--seeds", type=_count, default=3, help="how many, from the configuration's on (%(default)s)"
-    )
+    reproduce.add_argument("--seeds", type=count, default=3, help="how many, from the configuration's on (%(default)s)")
     reproduce.add_argument("--results", type=Path, default=Path("results"), help="folder of results (%(default)s)")
     add_output_options(reproduce)
     reproduce.set_defaults(command=reproduce_claims, variants=None)
@@ -95,9 +93,3 @@ def _settings(recipe: "RecipeFile", only: str | None) -> list[str]:
     """The settings in which the recipe claims something, in the order of its claims."""
     settings = dict.fromkeys(claim.config for claim in recipe.claims)
     return [setting for setting in settings if only in {None, setting}]
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got '{text}'")
-    return int(text)

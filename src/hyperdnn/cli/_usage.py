@@ -1,5 +1,6 @@
 """Wrong usage, told apart from failure: exit code 2 instead of 1."""
 
+import argparse
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import final
@@ -19,6 +20,13 @@ def usage() -> Iterator[None]:
         yield
     except ConfigError as error:
         raise UsageError(str(error)) from None
+
+
+def count(text: str) -> int:
+    """The type of an option that counts something."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got '{text}'")
+    return int(text)
 
 
 def typed_settings(arguments: Sequence[str], *, settings: Collection[str], options: Collection[str]) -> dict[str, str]:

@@ -117,7 +117,13 @@ def _hypernet(saved: dict[str, Any], layout: ParamLayout, mine: dict[str, nn.Mod
             raise ConfigError(f"the saved hypernet is a {kind} of your own: pass from_pretrained(..., hypernet=...).")
         return mine["hypernet"]
     parts = {role: build_part(role, part, layout, mine) for role, part in saved["parts"].items()}
-    return Hypernet(encoder=parts["encoder"], slots=parts.get("slots"), body=parts["body"], head=parts["head"])
+    return Hypernet(
+        encoder=parts["encoder"],
+        slots=parts.get("slots"),
+        body=parts["body"],
+        head=parts["head"],
+        stream=saved.get("stream") is True,
+    )
 
 
 def _read_tensors(config: dict[str, Any], folder: Path) -> dict[str, Tensor]:

@@ -60,7 +60,8 @@ def _describe(hypernet: nn.Module) -> dict[str, Any]:
         return {"class": type(hypernet).__name__, "own": False}
     roles = ("encoder", "slots", "body", "head")
     parts = {role: getattr(hypernet, role) for role in roles}
-    return {"own": True, "parts": {role: describe_part(role, p) for role, p in parts.items() if p is not None}}
+    described = {role: describe_part(role, part) for role, part in parts.items() if part is not None}
+    return {"own": True, "parts": described, "stream": hypernet.stream}
 
 
 def _without_shared(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:

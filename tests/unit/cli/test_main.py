@@ -16,7 +16,7 @@ def _raising(error: BaseException):
 def test_help_names_every_command(arguments, capsys):
     assert main(arguments) == 0
     text = capsys.readouterr().out
-    for command in ("demo", "list", "show", "run", "copy", "reproduce", "doctor"):
+    for command in ("demo", "list", "show", "run", "copy", "reproduce", "plan", "doctor"):
         assert f"\n    {command}" in text
 
 

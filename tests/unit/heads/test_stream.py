@@ -223,3 +223,9 @@ def test_a_head_that_cannot_stream_is_refused():
     head = hd.heads.MultiHead(4, target.layout)
     with pytest.raises(ConfigError, match=r"MultiHead has no stream.*FullHead or ChunkedHead"):
         hd.Hypernet(encoder=hd.encoders.Vector(2), body=hd.bodies.MLP(2, 4), head=head, stream=True)
+
+
+def test_saved_and_loaded(tmp_path):
+    build("mlp", 16, stream=True).save_pretrained(tmp_path)
+    loaded = hd.HyperDNN.from_pretrained(tmp_path, target=TARGETS["mlp"][0]())
+    assert isinstance(loaded.generate(torch.tensor(1))["0.weight"], StreamedWeight)
