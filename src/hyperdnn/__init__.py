@@ -24,12 +24,13 @@ if TYPE_CHECKING:
         targets,
     )
     from hyperdnn.inspect import check_init, classify, summary
-    from hyperdnn.layout import ParamLayout, ParamSpec
+    from hyperdnn.layout import Architecture, ParamLayout, ParamSpec
     from hyperdnn.models import HyperDNN, Hypernet, hypernet_vjp, unroll
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
 
 _HOMES = {
+    "Architecture": "layout",
     "HyperDNN": "models",
     "Hypernet": "models",
     "ParamLayout": "layout",
@@ -43,6 +44,7 @@ _HOMES = {
     "unroll": "models",
 }
 __all__ = [
+    "Architecture",
     "HyperDNN",
     "Hypernet",
     "ParamLayout",
