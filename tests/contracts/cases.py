@@ -225,6 +225,7 @@ BODIES = (
     _body(bodies.RNN, rows=(3,), layers=2),
     _body(bodies.RNN, rows=(3,), variant="lstm", cell="lstm"),
     _body(bodies.CNN, 7, rows=(3,), activation="gelu"),
+    _body(bodies.Graph, rows=(3,), graph=(3, ((0, 1), (1, 2)))),
 )
 
 

@@ -134,7 +134,7 @@ def test_bodies_declare_their_widths_and_whether_they_mix_slots(case):
         with pytest.raises(ConfigError, match=f"{case.part.__name__} mixes slots"):
             body(rows[1, 2])
         rows = rows.requires_grad_()
-        body(rows)[1, 2].sum().backward()
+        body(rows)[1, 2, 0].backward()  # the sum is constant behind a layer norm
         assert rows.grad[1, 1].any()
     else:
         torch.testing.assert_close(body(rows)[1, 2], body(rows[1, 2]))
