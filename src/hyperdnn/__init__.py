@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     )
     from hyperdnn.inspect import check_init, classify, summary
     from hyperdnn.layout import Architecture, ParamLayout, ParamSpec
-    from hyperdnn.models import HyperDNN, Hypernet, hypernet_vjp, unroll
+    from hyperdnn.models import GraphHypernet, HyperDNN, Hypernet, hypernet_vjp, unroll
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
 
 _HOMES = {
     "Architecture": "layout",
+    "GraphHypernet": "models",
     "HyperDNN": "models",
     "Hypernet": "models",
     "ParamLayout": "layout",

@@ -58,6 +58,10 @@ def classes(folder: ModuleType) -> set[type]:
     return {part for name in folder.__all__ if isinstance(part := getattr(folder, name), type)}
 
 
+NO_PARTS = {encoders.Nodes}
+"""Reads architectures, not contexts: see tests/unit/encoders/test_nodes.py."""
+
+
 def combines() -> set[type]:
     """The public classes of the targets' folder that are combines."""
     return {part for part in classes(targets) if hasattr(part, "needs_base")}
@@ -143,6 +147,23 @@ ENCODERS = (
         part=encoders.Set,
         build=lambda **factories: encoders.Set(3, 5, hidden=8, num_heads=2, **factories),
         example=lambda contexts, dtype: (_rows(4, 3)(contexts, dtype), _indices((*contexts, 4), dtype) != 1),
+        output=(5,),
+        variant="masked",
+    ),
+    Case(
+        part=encoders.Graph,
+        build=lambda **factories: encoders.Graph(3, 5, hidden=8, layers=2, num_heads=2, **factories),
+        example=lambda contexts, dtype: (_rows(4, 3)(contexts, dtype), _rows(4, 4)(contexts, dtype)),
+        output=(5,),
+    ),
+    Case(
+        part=encoders.Graph,
+        build=lambda **factories: encoders.Graph(3, 5, hidden=8, layers=2, num_heads=2, **factories),
+        example=lambda contexts, dtype: (
+            _rows(4, 3)(contexts, dtype),
+            _rows(4, 4)(contexts, dtype),
+            _indices((*contexts, 4), dtype) != 1,
+        ),
         output=(5,),
         variant="masked",
     ),
@@ -260,6 +281,9 @@ HEADS = (
     _head(heads.ComponentHead, slots=4, variant="layers"),
     _head(heads.ComponentHead, slots=7, variant="rows", component="row"),
     _head(heads.FactoredHead, 2),
+    _head(heads.TiledHead, slots=4, tile=(2, 2, 1)),
+    _head(heads.TiledHead, slots=6, variant="owner", tile=(4, 4), owner=(0, 0, 2, 3, 5, 5)),
+    _head(heads.NodeHead, slots=4),
     Case(
         part=heads.Join,
         build=lambda **factories: _joined(heads.MultiHead(HIDDEN, _OTHERS, **factories), **factories),
