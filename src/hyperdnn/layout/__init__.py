@@ -2,7 +2,7 @@
 
 `ParamSpec` describes one tensor, `ParamLayout` an ordered set of them (cut from and joined to one flat vector),
 `SlotPlan` how a layout is divided among slots, and `count` the numbers that people ask for. `Architecture` is a network
-as a `Graph` of operations, each `Node` with the parameters that it uses.
+as a `Graph` of operations, each `Node` with the parameters that it uses; `Widths` says what a narrower one keeps of it.
 """
 
 from hyperdnn.layout._architecture import Architecture, Node
@@ -12,6 +12,7 @@ from hyperdnn.layout._layout import ParamLayout
 from hyperdnn.layout._select import Selector, as_selectors
 from hyperdnn.layout._slots import Run, SlotGroup, SlotPlan
 from hyperdnn.layout._spec import Kind, ParamSpec
+from hyperdnn.layout._widths import Widths
 
 __all__ = [
     "Architecture",
@@ -25,6 +26,7 @@ __all__ = [
     "Selector",
     "SlotGroup",
     "SlotPlan",
+    "Widths",
     "as_selectors",
     "count",
 ]
