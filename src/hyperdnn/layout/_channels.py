@@ -48,6 +48,11 @@ class Channels:
             return tuple(position * self.total + c for position in range(times) for c in self.keep)
         return tuple(c * times + position for c in self.keep for position in range(times))
 
+    def makes(self, total: int) -> bool:
+        """Whether these channels can be ``total`` features."""
+        times, rest = divmod(total, self.total or 1)
+        return rest == 0 and (times == 1 or self.spread is not None)
+
     def axis(self, dim: int) -> int | None:
         """A dimension of the tensor counted from the right, or None if that cannot be said."""
         if dim < 0:
@@ -71,9 +76,11 @@ def agree(name: str, x: Channels, y: Channels) -> Channels:
         LayoutError: if different channels are kept.
     """
     if x.keep is None and y.keep is None:
-        return x if x.total not in (None, 1) else y
+        known = [one for one in (x, y) if one.total not in (None, 1)] or [x]
+        one, other = known[0], known[-1]
+        return one if (one.total, one.dim, one.rank) == (other.total, other.dim, other.rank) else Channels(source=name)
     for one, other in ((x, y), (y, x)):
-        if one.total == 1 and one.spread is None:
+        if one.total == 1 and one.dim == other.dim:
             return other
     if (x.total, x.keep, x.dim, x.spread) != (y.total, y.keep, y.dim, y.spread):
         raise LayoutError(f"'{name}' meets {x} and {y}: give both layers the same width.")

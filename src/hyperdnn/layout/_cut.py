@@ -111,8 +111,12 @@ class Cut:
         if name not in self._shapes:
             return x.keep is None
         shape = self._shapes[name]
+        if len(shape) > (x.rank or len(shape)):
+            return False
         if len(shape) < -x.dim or shape[x.dim] == 1:
             return True
+        if x.total == 1 or (x.keep is not None and not x.makes(shape[x.dim])):
+            return False
         place = len(shape) + x.dim
         self._record(name, tuple(x.features(size) if i == place else None for i, size in enumerate(shape)))
         return True
@@ -140,15 +144,15 @@ class Cut:
             agree(node.name, first, other)
         return first
 
-    def _counted(self, size: Any) -> Channels | None:
-        """The tensor of which an argument is the number of channels."""
+    def _counted(self, size: Any) -> tuple[Channels, int] | None:
+        """The tensor and dimension of which an argument is the size."""
         if not isinstance(size, fx.Node) or size not in self._computed:
             return None
         source, dim = (size.args[0], argument(size, 1, "dim", None)) if len(size.args) > 1 else (None, None)
         if isinstance(source, fx.Node) and source in self._computed:  # x.shape[1], x.size()[1]
             source = source.args[0]
         x = self._channels.get(source) if isinstance(source, fx.Node) else None
-        return x if x is not None and isinstance(dim, int) and x.axis(dim) == x.dim else None
+        return (x, dim) if x is not None and isinstance(dim, int) else None
 
     def _record(self, name: str, keep: tuple[Keep, ...]) -> None:
         if name not in self._first:

@@ -10,8 +10,8 @@ from hyperdnn.layout._channels import Channels, flattened
 
 __all__ = ["BINARY", "Known", "RULES", "argument"]
 
-Known: TypeAlias = Callable[[Any], Channels | None]
-"""The channels behind an argument that computes how many there are, as in ``x.size(1)``; None for any other one."""
+Known: TypeAlias = Callable[[Any], tuple[Channels, int] | None]
+"""The tensor and dimension of an argument that is a size, as in ``x.size(1)``; None for any other one."""
 
 BINARY = ("add", "div", "expand_as", "fmod", "maximum", "minimum", "mul", "pow", "sub")
 _EACH = (
@@ -50,15 +50,24 @@ def _flatten(node: fx.Node, x: Channels, known: Known) -> Channels:
 def _reshape(node: fx.Node, x: Channels, known: Known) -> Channels | None:
     given = node.args[1:] or (node.kwargs.get("shape"),)
     shape = given[0] if isinstance(given[0], tuple | list) else given
-    if len(shape) < 2 or x.rank is None or x.dim != 1 - x.rank:
+    batch = known(shape[0])
+    if len(shape) < 2 or x.rank is None or x.dim != 1 - x.rank or batch is None or batch[1] != 0:
         return None
     if len(shape) == 2 and shape[1] == -1:
         return flattened(node.name, x, 1, -1)
-    counted = known(shape[1])
-    whole = counted is not None and (counted.total, counted.keep) == (x.total, x.keep) and x.spread is None
-    if whole or (shape[1] == -1 and x.rank == 2):
+    if x.spread is None and _same(known(shape[1]), x):
+        return replace(x, rank=len(shape), dim=1 - len(shape))
+    if x.spread is None and x.rank == 2 and shape[1] == -1 and all(size == 1 for size in shape[2:]):
         return replace(x, rank=len(shape), dim=1 - len(shape))
     return None
+
+
+def _same(size: tuple[Channels, int] | None, x: Channels) -> bool:
+    """Whether a size is the number of the channels of ``x``."""
+    if size is None:
+        return False
+    other, dim = size
+    return other.axis(dim) == other.dim and (other.total, other.keep, other.spread) == (x.total, x.keep, None)
 
 
 def _reduced(node: fx.Node, x: Channels, known: Known) -> Channels | None:

@@ -55,8 +55,8 @@ def cut_layer(path: str, layer: nn.Module, x: Channels, width: int | None) -> Cu
 
 
 def _convolution(path: str, layer: ConvBase, x: Channels, width: int | None) -> CutLayer:
-    groups, inside, outputs = _grouped(path, layer.groups, (layer.in_channels, layer.out_channels), x, width)
-    inputs = x.features(layer.in_channels)
+    inputs = _inputs(path, x, layer.in_channels, -1 - len(layer.kernel_size))
+    groups, inside, outputs = _grouped(path, layer, (inputs, x.source), width)
     out = kept(outputs, layer.out_channels)
     blank = (None,) * len(layer.kernel_size)
     weight = (out, inside, *blank)
@@ -71,11 +71,7 @@ def _convolution(path: str, layer: ConvBase, x: Channels, width: int | None) -> 
 
 
 def _linear(path: str, layer: nn.Linear, x: Channels, width: int | None) -> CutLayer:
-    if x.keep is not None and x.dim != -1:
-        raise LayoutError(
-            f"'{path}' maps the last dimension, but {x} lie in another one. Leave '{x.source}' as wide as it is."
-        )
-    inputs = x.features(layer.in_features)
+    inputs = _inputs(path, x, layer.in_features, -1)
     out = kept(tuple(range(width or layer.out_features)), layer.out_features)
     sizes = {"in_features": _count(inputs, layer.in_features), "out_features": _count(out, layer.out_features)}
     output = Channels(layer.out_features, out, -1, x.rank, source=path)
@@ -89,13 +85,13 @@ def _embedding(path: str, layer: nn.Embedding, x: Channels, width: int | None) -
 
 
 def _norm(path: str, layer: NormBase, x: Channels, width: int | None) -> CutLayer:
-    keep = x.features(layer.num_features)
+    keep = _inputs(path, x, layer.num_features, 1)
     names = ("weight", "bias", "running_mean", "running_var")
     return CutLayer(x, dict.fromkeys(names, (keep,)), {"num_features": _count(keep, layer.num_features)})
 
 
 def _group_norm(path: str, layer: nn.GroupNorm, x: Channels, width: int | None) -> CutLayer:
-    keep = x.features(layer.num_channels)
+    keep = _inputs(path, x, layer.num_channels, 1)
     members = _members(keep, layer.num_channels, layer.num_groups)
     if len({len(group) for group in members.values()}) > 1:
         raise LayoutError(
@@ -109,7 +105,7 @@ def _group_norm(path: str, layer: nn.GroupNorm, x: Channels, width: int | None) 
 def _layer_norm(path: str, layer: nn.LayerNorm | nn.RMSNorm, x: Channels, width: int | None) -> CutLayer:
     shape = tuple(layer.normalized_shape)
     place = len(shape) + x.dim
-    keeps = tuple(x.features(size) if i == place else None for i, size in enumerate(shape))
+    keeps = tuple(_inputs(path, x, size, x.dim) if i == place else None for i, size in enumerate(shape))
     sizes = {"normalized_shape": tuple(_count(keep, size) for keep, size in zip(keeps, shape, strict=True))}
     return CutLayer(x, {"weight": keeps, "bias": keeps}, sizes)
 
@@ -117,21 +113,33 @@ def _layer_norm(path: str, layer: nn.LayerNorm | nn.RMSNorm, x: Channels, width:
 def _prelu(path: str, layer: nn.PReLU, x: Channels, width: int | None) -> CutLayer:
     if layer.num_parameters == 1:
         return CutLayer(x, {}, {})
-    keep = x.features(layer.num_parameters)
+    keep = _inputs(path, x, layer.num_parameters, 1)
     return CutLayer(x, {"weight": (keep,)}, {"num_parameters": _count(keep, layer.num_parameters)})
 
 
+def _inputs(path: str, x: Channels, total: int, dim: int) -> Keep:
+    """What a layer keeps of its ``total`` inputs, which lie in dimension ``dim``."""
+    axis = x.axis(dim)
+    if x.keep is None:
+        return None
+    if (axis is not None and axis != x.dim) or not x.makes(total):
+        raise LayoutError(
+            f"'{path}' has {total} inputs, and {x} are not where it reads them. Leave '{x.source}' as wide as it is."
+        )
+    return x.features(total)
+
+
 def _grouped(
-    path: str, groups: int, sizes: tuple[int, int], x: Channels, width: int | None
+    path: str, layer: ConvBase, inputs: tuple[Keep, str], width: int | None
 ) -> tuple[tuple[int, ...], Keep, tuple[int, ...]]:
     """The groups that remain, the inputs kept in each of them, and all outputs kept."""
-    total, makes = sizes[0], sizes[1] // groups
-    members = _members(x.features(total), total, groups)
+    (keep, source), takes, makes = inputs, layer.in_channels // layer.groups, layer.out_channels // layer.groups
+    members = _members(keep, layer.in_channels, layer.groups)
     inside = set(members.values())
     if len(inside) > 1:
         raise LayoutError(
-            f"'{path}' has {groups} groups of {total // groups} inputs, and of {x} they would keep different ones. "
-            f"Choose a multiple of {total // groups} for '{x.source}'."
+            f"'{path}' has groups of {takes} inputs, and they would keep different ones. "
+            f"Choose a multiple of {takes} for '{source}'."
         )
     each, rest = divmod(width or len(members) * makes, len(members))
     if rest or each > makes:
@@ -140,7 +148,7 @@ def _grouped(
             f"multiple of {len(members)}, at most {len(members) * makes}. Without a width it follows its input."
         )
     outputs = tuple(group * makes + i for group in members for i in range(each))
-    return tuple(members), kept(inside.pop(), total // groups), outputs
+    return tuple(members), kept(inside.pop(), takes), outputs
 
 
 def _members(keep: Keep, total: int, groups: int) -> dict[int, tuple[int, ...]]:

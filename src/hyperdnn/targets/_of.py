@@ -7,19 +7,20 @@ from torch import nn
 
 from hyperdnn._torch import NormBase
 from hyperdnn.errors import LayoutError
-from hyperdnn.layout import Architecture
+from hyperdnn.layout import Architecture, Selector
+from hyperdnn.protocols import Combine
 
 __all__ = ["copied"]
 
 
-def copied(architecture: Architecture, *, needs_base: bool) -> nn.Module:
-    """A copy of an architecture's network that can run once its generated parameters are given.
+def copied(architecture: Architecture, combine: Combine | None) -> tuple[nn.Module, Selector]:
+    """A copy of an architecture's network that can run once its generated parameters are given, and which these are.
 
     On the meta device generated parameters stay there, running statistics start anew on the CPU.
 
     Args:
         architecture: what is copied.
-        needs_base: whether the generated parameters' own values are needed too.
+        combine: whether the generated parameters' own values are needed too.
 
     Raises:
         LayoutError: if anything else is on the meta device: its values were never made.
@@ -30,7 +31,8 @@ def copied(architecture: Architecture, *, needs_base: bool) -> nn.Module:
             for leaf, buffer in layer.named_buffers(recurse=False):
                 setattr(layer, leaf, torch.empty_like(buffer, device="cpu"))
             layer.reset_running_stats()
-    generated = set() if needs_base else {name for spec in architecture.layout for name in spec.names}
+    bases = combine is not None and combine.needs_base
+    generated = set() if bases else {name for spec in architecture.layout for name in spec.names}
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         if tensor.is_meta and name not in generated:
             kind = "a base weight" if name in architecture.layout else "kept as it is"
@@ -38,4 +40,4 @@ def copied(architecture: Architecture, *, needs_base: bool) -> nn.Module:
                 f"'{name}' is {kind}, but on the meta device, where it has no values. "
                 "Build the network on a real device, or generate all its parameters."
             )
-    return module
+    return module, lambda spec: spec.name in architecture.layout

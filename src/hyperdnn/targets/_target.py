@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Self, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -93,14 +93,15 @@ class Target(nn.Module):
         self._names = names_for_calls(self.module, self.replaced)
 
     @classmethod
-    def of(cls, architecture: Architecture, *, combine: Combine | None = None, buffers: Policy | None = None) -> Self:
+    def of(
+        cls, architecture: Architecture, *, combine: Combine | None = None, buffers: Policy | None = None
+    ) -> "Target":
         """A target that runs a copy of an architecture's network, so that the architecture can be used again.
 
         Raises:
             LayoutError: if it is on the meta device with values that are neither generated nor running statistics.
         """
-        module = copied(architecture, needs_base=combine is not None and combine.needs_base)
-        return cls(module, lambda spec: spec.name in architecture.layout, combine=combine, buffers=buffers)
+        return cls(*copied(architecture, combine), combine=combine, buffers=buffers)
 
     def forward(self, weights: Weights, *args: Any, **kwargs: Any) -> Any:
         """Run the module with the weights of one context, on data as the module takes it.
@@ -174,8 +175,7 @@ class Target(nn.Module):
         contexts, effective = self._prepare(weights)
         dims = self._many(contexts, data_dims, (args, kwargs), "paired")
         inputs = add_batch_of_one((args, kwargs), dims)
-        output = self._call(effective, inputs, dims, randomness=randomness, mode=mode)
-        return remove_batch_of_one(output, contexts)
+        return remove_batch_of_one(self._call(effective, inputs, dims, randomness=randomness, mode=mode), contexts)
 
     def grouped(
         self,
