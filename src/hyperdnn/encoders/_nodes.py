@@ -9,21 +9,25 @@ from torch import Tensor, nn
 
 from hyperdnn.encoders._keep_scale import keep_scale_
 from hyperdnn.errors import ConfigError, ContextError, nearest
-from hyperdnn.layout import Architecture, Node
+from hyperdnn.layout import Architecture, Graph, Node
 
 __all__ = ["Nodes"]
 
 _SIDES = 5
 """Sides of a tensor that are looked at; a kernel of a volumetric convolution has the last three."""
 
+_WAVES = 8
+"""Wavelengths in which a depth is told."""
+
 
 @final
 class Nodes(nn.Module):
-    """Reads an architecture: what each node does, and the shape of the largest tensor that it generates.
+    """Reads an architecture: what each node does, the shape of the largest tensor that it generates, and its depth.
 
     Not an encoder of contexts: one architecture makes many rows, for the body and head of a `GraphHypernet`. What a
     node does is a learned embedding. Shapes are numbers, the logarithm of each side through a linear map, so that a
-    width never seen before lies beyond those seen. Which nodes are neighbours is for the body to say.
+    width never seen before lies beyond those seen. The depth, edges on the longest path to the node, comes as waves: it
+    keeps equal layers of a deep network apart, which messages between neighbours alone do slowly.
 
     Args:
         vocabulary: all operations that occur: ``Nodes.vocabulary_of(architectures)``.
@@ -40,7 +44,8 @@ class Nodes(nn.Module):
 
     Source:
         Zhang, Ren & Urtasun, "Graph HyperNetworks for Neural Architecture Search", ICLR 2019 (operations); Knyazev et
-        al., "Parameter Prediction for Unseen Deep Architectures", NeurIPS 2021 (shapes, there by embeddings).
+        al., "Parameter Prediction for Unseen Deep Architectures", NeurIPS 2021 (shapes), and "Can We Scale Transformers
+        to Predict Parameters of Diverse ImageNet Models?", ICML 2023 (depths); both learn embeddings of numbers.
     """
 
     def __init__(
@@ -58,7 +63,8 @@ class Nodes(nn.Module):
         self.features = features
         self.operations = nn.Parameter(torch.randn(len(vocabulary), features, device=device, dtype=dtype))
         self.shapes = nn.Linear(_SIDES + 1, features, device=device, dtype=dtype)
-        keep_scale_(self.shapes)
+        self.depths = nn.Linear(2 * _WAVES, features, bias=False, device=device, dtype=dtype)
+        keep_scale_(self.shapes, self.depths)
         self._index = {operation: i for i, operation in enumerate(self.vocabulary)}
 
     @staticmethod
@@ -74,7 +80,8 @@ class Nodes(nn.Module):
         known = torch.tensor([self._known(node) for node in architecture.nodes], device=self.operations.device)
         sizes = [_numbers(_largest(architecture, node)) for node in architecture.nodes]
         shapes = torch.tensor(sizes, device=self.operations.device, dtype=self.operations.dtype)
-        rows: Tensor = self.operations[known] + self.shapes(shapes)
+        depths = _waves(architecture.graph).to(shapes)
+        rows: Tensor = self.operations[known] + self.shapes(shapes) + self.depths(depths)
         return rows * 2**-0.5
 
     def _known(self, node: Node) -> int:
@@ -85,6 +92,16 @@ class Nodes(nn.Module):
                 "all architectures that will come."
             )
         return self._index[node.operation]
+
+
+def _waves(graph: Graph) -> Tensor:
+    """Sines and cosines of each node's depth, the longest path to it, at wavelengths of 2 to 200 edges."""
+    depths = [0] * graph.num_nodes
+    for start, to in sorted(graph.edges):
+        depths[to] = max(depths[to], depths[start] + 1)
+    frequencies = math.pi * 0.01 ** torch.linspace(0, 1, _WAVES)
+    angles = torch.tensor(depths).unsqueeze(-1) * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def _largest(architecture: Architecture, node: Node) -> tuple[int, ...]:

@@ -24,12 +24,14 @@ def test_a_row_is_its_operation_and_its_shape() -> None:
     arch = Architecture.of(Both())
     encoder = Nodes(Nodes.vocabulary_of([arch]), 6, dtype=torch.float64)
     rows = encoder(arch)
-    for node, row in zip(arch.nodes, rows, strict=True):
+    for depth, (node, row) in enumerate(zip(arch.nodes, rows, strict=True)):
         sides = {"Conv2d": [8, 3, 1, 3, 3], "Linear": [2, 8, 1, 1, 1]}.get(node.operation, [1] * 5)
         rank = {"Conv2d": 4, "Linear": 2}.get(node.operation, 0)
         numbers = torch.tensor([*sides, 16.0**rank], dtype=torch.float64).log() / torch.log(torch.tensor(16.0))
+        waves = torch.pi * 100.0 ** (-torch.arange(8, dtype=torch.float64) / 7)
+        place = encoder.depths(torch.cat([(depth * waves).sin(), (depth * waves).cos()]))
         embedding = encoder.operations[encoder.vocabulary.index(node.operation)]
-        torch.testing.assert_close(row, (embedding + encoder.shapes(numbers)) / 2**0.5, atol=1e-6, rtol=0)
+        torch.testing.assert_close(row, (embedding + encoder.shapes(numbers) + place) / 2**0.5, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,30 @@ def test_widths_lie_on_a_line() -> None:
     encoder = Nodes(Nodes.vocabulary_of(archs), 6)
     small, middle, large = (encoder(arch)[1] for arch in archs)
     torch.testing.assert_close(large - middle, middle - small)
+
+
+def test_depth_is_the_longest_path() -> None:
+    class Short(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.layers[1](self.layers[0](x))
+            return self.layers[3](y + x) + self.layers[2](x)
+
+    arch = Architecture.of(Short())
+    encoder = Nodes(Nodes.vocabulary_of([arch]), 6)
+    rows = dict(zip((node.name for node in arch.nodes), encoder(arch), strict=True))
+    assert torch.equal(rows["layers.0"], rows["layers.2"])
+    expected = encoder(Architecture.of(nn.Sequential(*(nn.Linear(2, 2) for _ in range(4)))))
+    torch.testing.assert_close(rows["layers.3"], expected[4])
+
+
+def test_equal_layers_of_a_deep_network_are_apart() -> None:
+    arch = Architecture.of(nn.Sequential(*(nn.Linear(8, 8) for _ in range(50))))
+    rows = Nodes(Nodes.vocabulary_of([arch]), 64)(arch)[1:-1]
+    assert torch.pdist(rows).min() > 0.5
 
 
 def test_rows_start_with_about_unit_variance() -> None:

@@ -78,9 +78,9 @@ def test_the_narrow_network_holds_the_first_parameters_and_statistics() -> None:
 
 def test_globs_and_the_last_that_matches() -> None:
     architecture = Architecture.of(net())
-    widths = Widths.of(architecture, {"[03]": 4, "3": 2})
-    assert widths.layout["0.weight"].shape[0] == 4
-    assert widths.layout["3.weight"].shape[:2] == (2, 4)
+    widths = Widths.of(architecture, {"*": 8, "3": 2, "5": 5})
+    assert widths.layout["0.weight"].shape[0] == 8
+    assert widths.layout["3.weight"].shape[:2] == (2, 8)
     whole = Widths.of(architecture, {})
     assert whole.layout == whole.wide == architecture.layout
 
