@@ -85,7 +85,7 @@ def operation(node: fx.Node, root: nn.Module) -> str:
 
 
 def is_size(node: fx.Node, sizes: Set[fx.Node]) -> bool:
-    """Whether a node computes a size, a number format or the like, and no tensor.
+    """Whether a node computes a size, a number format or the like, or checks one, and no tensor.
 
     Args:
         node: of the graph.
@@ -93,7 +93,7 @@ def is_size(node: fx.Node, sizes: Set[fx.Node]) -> bool:
     """
     if node.target is getattr:
         return node.args[1] in _SIZE_ATTRIBUTES or node.args[0] in sizes
-    if node.op == "call_method" and node.target in _SIZES:
+    if (node.op == "call_method" and node.target in _SIZES) or node.target is torch._assert:
         return True
     arithmetic = getattr(operator, getattr(node.target, "__name__", ""), None) is node.target
     return arithmetic and bool(node.all_input_nodes) and sizes >= set(node.all_input_nodes)

@@ -111,10 +111,10 @@ def _chosen(module: nn.Module, widths: Mapping[str, int]) -> dict[str, int]:
             )
         if not found:
             raise LayoutError(f"widths: '{pattern}' matches no layer that has a width.{nearest(pattern, own)}")
-        for path in found:
-            if not isinstance(width, int) or not 1 <= width <= own[path]:
-                raise LayoutError(f"'{path}': width {width!r}, expected a whole number from 1 to {own[path]}.")
-            chosen[path] = width
+        chosen |= dict.fromkeys(found, width)
+    for path, width in chosen.items():
+        if not isinstance(width, int) or not 1 <= width <= own[path]:
+            raise LayoutError(f"'{path}': width {width!r}, expected a whole number from 1 to {own[path]}.")
     return chosen
 
 
