@@ -46,6 +46,7 @@ _HOMES = {
 }
 __all__ = [
     "Architecture",
+    "GraphHypernet",
     "HyperDNN",
     "Hypernet",
     "ParamLayout",
