@@ -56,7 +56,7 @@ class Cut:
         inputs = [self._channels[source] for source in node.all_input_nodes if source in self._channels]
         if node.op == "output":
             self._finish(inputs)
-            return Channels()
+            return self._whole(node)
         what = operation(node, self._module)
         result: Channels | None = None
         if node.op == "call_module" and len(inputs) == 1:
@@ -64,7 +64,7 @@ class Cut:
         if what in BINARY:
             result = self._binary(node, inputs)
         elif what == "cat":
-            result = self._cat(node, inputs)
+            result = self._cat(node)
         elif result is None and what in RULES and len(inputs) == 1:
             result = self._rule(node, what, inputs[0])
         if result is not None:
@@ -75,6 +75,14 @@ class Cut:
                 raise LayoutError(
                     f"'{name}' ({what}): what becomes of {x} there is unknown. Leave '{x.source}' as wide as it is."
                 )
+        return self._whole(node)
+
+    def _whole(self, node: fx.Node) -> Channels:
+        """What an unknown operation gives, of which nothing may be cut."""
+        for source in node.all_input_nodes:
+            name = str(source.target)
+            if source.op == "get_attr" and name in self._shapes:
+                self._record(name, (None,) * len(self._shapes[name]))
         return Channels(source=node.name)
 
     def _layer(self, path: str, x: Channels) -> Channels | None:
@@ -111,19 +119,19 @@ class Cut:
         if name not in self._shapes:
             return x.keep is None
         shape = self._shapes[name]
+        place = len(shape) + x.dim
+        there = place >= 0 and shape[place] != 1
         if len(shape) > (x.rank or len(shape)):
             return False
-        if len(shape) < -x.dim or shape[x.dim] == 1:
-            return True
-        if x.total == 1 or (x.keep is not None and not x.makes(shape[x.dim])):
+        if there and (x.total == 1 or (x.keep is not None and not x.makes(shape[place]))):
             return False
-        place = len(shape) + x.dim
-        self._record(name, tuple(x.features(size) if i == place else None for i, size in enumerate(shape)))
+        self._record(name, tuple(x.features(n) if there and i == place else None for i, n in enumerate(shape)))
         return True
 
-    def _cat(self, node: fx.Node, inputs: list[Channels]) -> Channels | None:
-        pieces = [self._channels.get(piece) for piece in argument(node, 0, "tensors", ())]
-        dim = argument(node, 1, "dim", 0)
+    def _cat(self, node: fx.Node) -> Channels | None:
+        given = argument(node, 0, "tensors", ())
+        pieces = [self._channels.get(piece) for piece in given] if isinstance(given, tuple | list) else []
+        dim = argument(node, 1, "dim", node.kwargs.get("axis", 0))
         known = [piece for piece in pieces if piece is not None]
         first = next((piece for piece in known if piece.keep is not None), None)
         if first is None:

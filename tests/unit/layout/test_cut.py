@@ -158,6 +158,23 @@ def test_joining_along_a_dimension_that_cannot_be_counted() -> None:
     assert Widths.of(Architecture.of(Rows(-1)), {"map": 2}).layout["out.weight"].shape == (2, 4)
 
 
+def test_a_parameter_that_an_unknown_operation_reads_stays_whole() -> None:
+    class Tied(nn.Module):
+        """A table that is read, and applied again as a map, to something that stays wide."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.map = nn.Embedding(5, 4), nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.linear(self.map(self.table(x)), self.table.weight)
+
+    with pytest.raises(LayoutError, match=r"'table\.weight' is used twice, and different channels of it would be kept"):
+        Widths.of(Architecture.of(Tied()), {"table": 2})
+    with pytest.raises(LayoutError, match=r"'linear' \(Linear\): what becomes of 2 channels of 'map' there is unknown"):
+        Widths.of(Architecture.of(Tied()), {"map": 2})
+
+
 def test_with_a_tensor_from_outside() -> None:
     class Masked(nn.Module):
         def __init__(self) -> None:

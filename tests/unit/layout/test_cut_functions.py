@@ -46,6 +46,7 @@ PASS = {
     "tokens": (lambda x: x.flatten(2).transpose(1, 2), MAP),
     "tokens flat": (lambda x: x.flatten(2).transpose(-1, -2).flatten(1), ROW),
     "cat": (lambda x: torch.cat([x.relu(), x, x.neg()], 1), nn.Conv2d(24, 2, 1)),
+    "cat by another name": (lambda x: torch.cat(tensors=(x, x), axis=1), nn.Conv2d(16, 2, 1)),
     "cat of positions": (lambda x: torch.cat((x, x), dim=-1), GRID),
 }
 
@@ -77,6 +78,7 @@ STOP = {
     "spread to space": (lambda x: x.mean((2, 3)).view(x.size(0), -1, 2, 2), nn.Conv2d(2, 2, 1)),
     "pad channels": (lambda x: F.pad(x, (0, 0, 0, 0, 0, 2)), nn.Conv2d(10, 2, 1)),
     "pool of channels": (lambda x: F.max_pool1d(x.permute(0, 2, 3, 1).flatten(1, 2), 2), nn.Linear(4, 2)),
+    "cat of what was split": (lambda x: torch.cat(x.chunk(2, 1)), nn.Conv2d(4, 2, 1)),
     "product": (lambda x: x @ x, GRID),
     "functional layer": (lambda x: F.conv2d(x, torch.ones(2, 8, 1, 1)), nn.Identity()),
     "unknown partner": (lambda x: torch.cat((x, torch.ones(2, 8, 5, 5)), 1), nn.Conv2d(16, 2, 1)),
