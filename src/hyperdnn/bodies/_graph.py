@@ -44,8 +44,8 @@ class Graph(nn.Module):
         ``(*contexts, nodes, features)`` -> ``(*contexts, nodes, hidden)``, each row with unit variance at the start.
 
     Raises:
-        ConfigError: if a number is below one, for features of another number of nodes or without nodes, or for a call
-            without a graph.
+        ConfigError: if a number is below one, for features of another number of nodes or without nodes, for a call
+            without a graph, or for something that is none.
 
     Source:
         Zhang, Ren & Urtasun, "Graph HyperNetworks for Neural Architecture Search", ICLR 2019, section 3; Knyazev et
@@ -143,6 +143,11 @@ def _messages(hidden: int, *, device: torch.device | None, dtype: torch.dtype | 
 def _graph(graph: layout.Graph | Sequence[Any]) -> layout.Graph:
     if isinstance(graph, layout.Graph):
         return graph
+    if not isinstance(graph, Sequence) or len(graph) != 2:
+        raise ConfigError(
+            f"graph: expected a layout.Graph or (num_nodes, edges), got {type(graph).__name__}. Of an Architecture "
+            "pass architecture.graph."
+        )
     num_nodes, edges = graph
     return layout.Graph(num_nodes, tuple((start, to) for start, to in edges))  # a file has lists for tuples
 

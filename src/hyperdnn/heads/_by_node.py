@@ -56,6 +56,11 @@ def owners(
         if owner is not None or slots is not None:
             raise ConfigError("owner= and slots= belong to a layout: pass the architecture's, or leave them out.")
         return None, None
+    if not isinstance(layout, ParamLayout):
+        raise ConfigError(
+            f"layout: expected a ParamLayout, got {type(layout).__name__}. Of an Architecture pass "
+            "architecture.layout, owner=architecture.owner and slots=len(architecture.nodes)."
+        )
     if owner is None:
         layers = list(dict.fromkeys(spec.name.rpartition(".")[0] for spec in layout))
         owner = [layers.index(spec.name.rpartition(".")[0]) for spec in layout]

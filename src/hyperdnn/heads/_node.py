@@ -60,14 +60,14 @@ class NodeHead(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if shapes is None:
-            shapes = self.shapes_of([] if layout is None else [layout])
         self.hidden = hidden
         self.layout = layout
+        self.owner, self.slots = owners(layout, owner, slots)
+        if shapes is None:
+            shapes = self.shapes_of([] if layout is None else [layout])
         self.shapes = tuple(dict.fromkeys(tuple(shape) for shape in shapes))
         if not self.shapes:
             raise ConfigError("NodeHead has nothing to generate: pass a layout, or shapes=NodeHead.shapes_of(layouts).")
-        self.owner, self.slots = owners(layout, owner, slots)
         self.init = init
         self._pieces = [] if layout is None else pieces(layout, init(layout), self.owner or ())
         for piece in self._pieces:

@@ -2,6 +2,7 @@ import copy
 import json
 from typing import TypeAlias
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import given, settings
@@ -149,7 +150,7 @@ def test_under_autocast_it_keeps_running() -> None:
         assert body(torch.randn(5, 3)).isfinite().all()
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"at least 1, got rounds=0, virtual=50"):
         Graph(3, 4, rounds=0)
     with pytest.raises(ConfigError, match=r"at least 1, got rounds=1, virtual=0"):
@@ -160,3 +161,9 @@ def test_what_does_not_fit_is_refused() -> None:
         Graph(3, 4)(torch.randn(5, 3))
     with pytest.raises(ConfigError, match=r"one row for each of 5 nodes, .*got \(3,\)"):
         Graph(3, 4).propagate(torch.randn(3), DIAMOND)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as for a user: types are checked in tests only
+    architecture = layout.Architecture.of(nn.Linear(2, 3))
+    with pytest.raises(ConfigError, match=r"got Architecture\. Of an Architecture pass architecture\.graph"):
+        Graph(3, 4, architecture)
+    with pytest.raises(ConfigError, match=r"expected a layout\.Graph or \(num_nodes, edges\), got list"):
+        Graph(3, 4, [3])

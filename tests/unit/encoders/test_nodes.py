@@ -94,7 +94,7 @@ def test_it_keeps_to_what_parts_keep_to() -> None:
     assert all(p.grad.any() for p in encoder.parameters())
 
 
-def test_what_is_not_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_known_is_refused() -> None:
     arch = Architecture.of(Both())
     words = r"node 'conv' does 'Conv2d', which is not in the vocabulary\. Did you mean 'Conv1d'\?.*vocabulary_of"
     with pytest.raises(ContextError, match=words):

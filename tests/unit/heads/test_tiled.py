@@ -1,5 +1,6 @@
 import math
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from hyperdnn import ParamLayout, ParamSpec
 from hyperdnn.errors import ConfigError
-from hyperdnn.heads import TiledHead
+from hyperdnn.heads import NodeHead, TiledHead
 from hyperdnn.heads._by_node import fixed_signs
 from hyperdnn.layout import Architecture
 
@@ -136,7 +137,7 @@ def test_signs_are_the_same_for_ever() -> None:
     assert len(signs.unique(dim=0)) == 1000
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     layout = layout_of((2, 3), (2,))
     with pytest.raises(ConfigError, match=r"tile=\(3,\): expected outputs, inputs and the sides of a kernel"):
         TiledHead(5, layout, tile=(3,))
@@ -155,3 +156,23 @@ def test_what_does_not_fit_is_refused() -> None:
     arch = Architecture.of(nn.Linear(2, 3))
     with pytest.raises(ConfigError, match=r"TiledHead: expected one row for each of 3 nodes, .*got \(5,\)"):
         TiledHead(5).decode(torch.randn(5), arch)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as for a user: types are checked in tests only
+    for head in (TiledHead, NodeHead):
+        with pytest.raises(
+            ConfigError, match=r"expected a ParamLayout, got Architecture\. .*owner=architecture\.owner"
+        ):
+            head(5, arch)
+
+
+@pytest.mark.parametrize("make", [TiledHead, NodeHead])
+def test_it_runs_under_vmap(make: type[nn.Module]) -> None:
+    head = make(5, layout_of((20, 3, 3, 3), (20,), (20, 3, 3, 3)))
+    features = torch.randn(4, 3, 5)
+    weights = {name: torch.stack([p, 2 * p]) for name, p in head.named_parameters()}
+    mapped = torch.vmap(lambda w: torch.func.functional_call(head, w, (features,)))(weights)
+    for i in range(2):
+        alone = torch.func.functional_call(head, {name: w[i] for name, w in weights.items()}, (features,))
+        for name, weight in alone.items():
+            torch.testing.assert_close(mapped[name][i], weight)
+    for name, weight in torch.vmap(head)(features).items():
+        torch.testing.assert_close(weight, head(features)[name])

@@ -1,6 +1,7 @@
 import copy
 import pickle
 
+import jaxtyping
 import pytest
 import torch
 from torch import Tensor, nn
@@ -141,7 +142,7 @@ def test_generation_differentiates_twice() -> None:
     assert torch.autograd.gradgradcheck(flat, tuple(hypernet.parameters()), fast_mode=True)
 
 
-def test_parts_that_do_not_fit_are_refused() -> None:
+def test_parts_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"body Graph takes 7 features, but Nodes gives 6"):
         build(bodies.Graph(7, 8))
     with pytest.raises(ConfigError, match=r"head TiledHead takes 9 hidden, but Graph gives 8"):
@@ -150,5 +151,6 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         build(bodies.Attention(6, 8))
     with pytest.raises(ConfigError, match=r"head FullHead generates one layout only.*heads\.TiledHead"):
         build(head=heads.FullHead(8, ARCHS[0].layout))
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as for a user: types are checked in tests only
     with pytest.raises(ContextError, match=r"Nodes takes an Architecture, got Net: write Architecture\.of\(module\)"):
-        build().nodes(Net())
+        build()(Net())
