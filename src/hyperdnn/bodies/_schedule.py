@@ -49,16 +49,17 @@ class Pass(nn.Module):
         sources = places[starts] - first[levels[starts]] + (distances > 1) * sizes[levels[starts]]
         self.nodes: list[int] = sizes.tolist()
         self.messages: list[int] = level.bincount(minlength=len(sizes)).tolist()
-        self.register_buffer("order", order, persistent=False)
-        self.register_buffer("places", places, persistent=False)
-        self.register_buffer("sources", sources[by_level], persistent=False)
-        self.register_buffer("targets", targets[by_level], persistent=False)
-        self.register_buffer("shares", (shares / heard[targets])[by_level], persistent=False)
+        self.register_buffer("order", order)
+        self.register_buffer("places", places)
+        self.register_buffer("sources", sources[by_level])
+        self.register_buffer("targets", targets[by_level])
+        self.register_buffer("shares", (shares / heard[targets])[by_level])
 
 
 def both_ways(graph: layout.Graph, virtual: int) -> tuple[Pass, Pass]:
     """A pass along the edges and one against them, with virtual edges for paths up to a length."""
-    starts, targets, distances = torch.tensor(graph.distances(virtual), dtype=torch.long).reshape(-1, 3).unbind(-1)
+    found = torch.tensor(graph.distances(virtual), dtype=torch.long, device="cpu")  # also where the default is meta
+    starts, targets, distances = found.reshape(-1, 3).unbind(-1)
     back = sorted(((to, start) for start, to in graph.edges), reverse=True)
     return (
         Pass(starts, targets, distances, _levels(graph.num_nodes, sorted(graph.edges))),
@@ -71,4 +72,4 @@ def _levels(num_nodes: int, edges: list[tuple[int, int]]) -> Tensor:
     levels = [0] * num_nodes
     for start, to in edges:
         levels[to] = max(levels[to], levels[start] + 1)
-    return torch.tensor(levels, dtype=torch.long)
+    return torch.tensor(levels, dtype=torch.long, device="cpu")

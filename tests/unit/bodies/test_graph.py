@@ -132,16 +132,24 @@ def test_it_runs_under_vmap_and_differentiates_twice() -> None:
     assert torch.autograd.gradgradcheck(body, (rows,), fast_mode=True)
 
 
-def test_it_is_saved_as_plain_values_and_without_its_schedule() -> None:
+def test_it_is_saved_as_plain_values() -> None:
     body, rows = Graph(3, 4, DIAMOND), torch.randn(5, 3)
     again = Graph(3, 4, json.loads(json.dumps(body.graph)))
     again.load_state_dict(body.state_dict())
     assert again.graph == body.graph
     torch.testing.assert_close(again(rows), body(rows), rtol=0, atol=0)
-    free = Graph(3, 4)
-    free.load_state_dict(body.state_dict())
-    torch.testing.assert_close(free.propagate(rows, DIAMOND), body(rows), rtol=0, atol=0)
     assert copy.deepcopy(body).bfloat16()(rows.bfloat16()).dtype == torch.bfloat16
+
+
+def test_it_can_be_made_where_nothing_is_real() -> None:
+    with torch.device("meta"):
+        body = Graph(3, 4, DIAMOND)
+    assert all(tensor.is_meta for tensor in body.parameters())
+    body = body.to_empty(device="cpu")
+    made = Graph(3, 4, DIAMOND)
+    body.load_state_dict(made.state_dict())
+    rows = torch.randn(5, 3)
+    torch.testing.assert_close(body(rows), made(rows))
 
 
 def test_under_autocast_it_keeps_running() -> None:
