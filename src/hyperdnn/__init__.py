@@ -27,13 +27,15 @@ if TYPE_CHECKING:
         targets,
     )
     from hyperdnn.inspect import check_init, classify, summary
-    from hyperdnn.layout import ParamLayout, ParamSpec
-    from hyperdnn.models import HyperDNN, Hypernet, hypernet_vjp, unroll
+    from hyperdnn.layout import Architecture, ParamLayout, ParamSpec
+    from hyperdnn.models import GraphHypernet, HyperDNN, Hypernet, hypernet_vjp, unroll
     from hyperdnn.planning import plan
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
 
 _HOMES = {
+    "Architecture": "layout",
+    "GraphHypernet": "models",
     "HyperDNN": "models",
     "Hypernet": "models",
     "ParamLayout": "layout",
@@ -48,6 +50,8 @@ _HOMES = {
     "unroll": "models",
 }
 __all__ = [
+    "Architecture",
+    "GraphHypernet",
     "HyperDNN",
     "Hypernet",
     "ParamLayout",

@@ -64,6 +64,10 @@ def classes(folder: ModuleType) -> set[type]:
     return {part for name in folder.__all__ if isinstance(part := getattr(folder, name), type)}
 
 
+NO_PARTS = {encoders.Nodes}
+"""Reads architectures, not contexts: see tests/unit/encoders/test_nodes.py."""
+
+
 def combines() -> set[type]:
     """The public classes of the targets' folder that are combines."""
     return {part for part in classes(targets) if hasattr(part, "needs_base")}
@@ -172,6 +176,23 @@ ENCODERS = (
         variant="masked",
     ),
     Case(
+        part=encoders.Graph,
+        build=lambda **factories: encoders.Graph(3, 5, hidden=8, layers=2, num_heads=2, **factories),
+        example=lambda contexts, dtype: (_rows(4, 3)(contexts, dtype), _rows(4, 4)(contexts, dtype)),
+        output=(5,),
+    ),
+    Case(
+        part=encoders.Graph,
+        build=lambda **factories: encoders.Graph(3, 5, hidden=8, layers=2, num_heads=2, **factories),
+        example=lambda contexts, dtype: (
+            _rows(4, 3)(contexts, dtype),
+            _rows(4, 4)(contexts, dtype),
+            _indices((*contexts, 4), dtype) != 1,
+        ),
+        output=(5,),
+        variant="masked",
+    ),
+    Case(
         part=encoders.Sequence,
         build=lambda **factories: encoders.Sequence(3, 5, hidden=8, **factories),
         example=_rows(4, 3),
@@ -274,6 +295,7 @@ BODIES = (
         example=_rows(5),
         output=(5, HIDDEN),
     ),
+    _body(bodies.Graph, rows=(3,), graph=(3, ((0, 1), (1, 2)))),
 )
 
 
@@ -308,6 +330,9 @@ HEADS = (
     _head(heads.ComponentHead, slots=4, variant="layers"),
     _head(heads.ComponentHead, slots=7, variant="rows", component="row"),
     _head(heads.FactoredHead, 2),
+    _head(heads.TiledHead, slots=4, tile=(2, 2, 1)),
+    _head(heads.TiledHead, slots=6, variant="owner", tile=(4, 4), owner=(0, 0, 2, 3, 5, 5)),
+    _head(heads.NodeHead, slots=4),
     Case(
         part=heads.Join,
         build=lambda **factories: _joined(heads.MultiHead(HIDDEN, _OTHERS, **factories), **factories),

@@ -101,6 +101,8 @@ HEADS: dict[str, MakeHead] = {
     "chunked_large": lambda layout, rule: heads.ChunkedHead(HIDDEN, layout, 8192, init=rule),
     "layers": lambda layout, rule: heads.ComponentHead(HIDDEN, layout, component="layer", init=rule),
     "rows": lambda layout, rule: heads.ComponentHead(HIDDEN, layout, component="row", init=rule),
+    "tiled": lambda layout, rule: heads.TiledHead(HIDDEN, layout, init=rule),
+    "node": lambda layout, rule: heads.NodeHead(HIDDEN, layout, init=rule),
     "factored": lambda layout, rule: heads.FactoredHead(HIDDEN, layout, smallest_side(layout), init=rule),
 }
 

@@ -58,6 +58,7 @@ def _plainly(linear: nn.Module, given: Sequence[Tensor]) -> bool:
     return (
         is_transformed()
         or not torch.is_grad_enabled()
+        or given[0].is_meta
         or torch.is_autocast_enabled(given[0].device.type)
         or type(linear) is not nn.Linear  # reparametrised, wrapped, or somebody's own
         or bool(linear._forward_hooks or linear._forward_pre_hooks or linear._backward_hooks)

@@ -8,7 +8,7 @@ from torch import nn
 
 from hyperdnn import bodies, encoders, heads
 from hyperdnn.errors import ConfigError
-from hyperdnn.models import HyperDNN, Hypernet
+from hyperdnn.models import GraphHypernet, HyperDNN, Hypernet
 from hyperdnn.nn import CrossAttention, Recurrent, RecurrentCell, SelfAttention
 
 __all__ = ["Classification", "Conditioning", "Criterion", "classify"]
@@ -34,6 +34,7 @@ _VARIABILITY = {
 }
 
 _LAYERS: dict[str, tuple[type[nn.Module], ...]] = {
+    "graph": (bodies.Graph, encoders.Graph),
     "CNN": (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
     "RNN": (nn.RNNBase, nn.RNNCellBase, Recurrent, RecurrentCell, bodies.RNN),
     "attention": (nn.MultiheadAttention, SelfAttention, CrossAttention, encoders.Set),
@@ -65,7 +66,7 @@ class Classification:
             ``low-rank``, which is not the review's word.
         input_variability: ``static`` if a context stays the same for all samples, ``dynamic`` if it changes.
         output_variability: ``static`` if the generated weights keep names and shapes, ``dynamic`` if not.
-        architecture: ``MLP``, ``CNN``, ``RNN``, ``attention`` or ``linear``.
+        architecture: ``MLP``, ``CNN``, ``RNN``, ``attention``, ``graph`` or ``linear``.
     """
 
     input: Criterion
@@ -85,12 +86,12 @@ class Classification:
         return "\n".join(f"{name:<{name_width}}  {', '.join(row.values):<{width}}  {row.reason}" for name, row in rows)
 
 
-def classify(model: HyperDNN, *, conditioned_on: Conditioning | None = None) -> Classification:
+def classify(model: HyperDNN | GraphHypernet, *, conditioned_on: Conditioning | None = None) -> Classification:
     """Sort a model into the five criteria of the review, as far as its parts tell.
 
     Static or dynamic inputs follow from what the context is. A task's stays the same whatever sample the target sees:
     static, also where it is drawn anew in training, as a preference or a hyperparameter. One made of data changes with
-    the data, and noise is drawn again for every network: dynamic.
+    the data, and noise is drawn again for every network: dynamic. An architecture is what a task asks for: static.
 
     Args:
         model: to look at.
@@ -107,6 +108,10 @@ def classify(model: HyperDNN, *, conditioned_on: Conditioning | None = None) -> 
     """
     if conditioned_on is not None and conditioned_on not in get_args(Conditioning):
         raise ConfigError(f"conditioned_on: expected 'task', 'data' or 'noise', got {conditioned_on!r}.")
+    if isinstance(model, GraphHypernet):
+        if conditioned_on is not None:
+            raise ConfigError("conditioned_on=: a GraphHypernet leaves nothing open. Leave the argument out.")
+        return _of_architectures(model)
     hypernet = model.hypernet
     sources = _sources(hypernet, conditioned_on)
     closed = Criterion(("unknown",), f"{type(hypernet).__name__} is not a Hypernet: it has no parts to look at")
@@ -115,7 +120,17 @@ def classify(model: HyperDNN, *, conditioned_on: Conditioning | None = None) -> 
         output=_output(hypernet.head) if isinstance(hypernet, Hypernet) else closed,
         input_variability=_input_variability(sources) if sources else closed,
         output_variability=Criterion(("static",), f"one layout of {len(model.target.layout)} tensors for all contexts"),
-        architecture=_architecture(hypernet) if isinstance(hypernet, Hypernet) else closed,
+        architecture=_architecture(_stages(hypernet)) if isinstance(hypernet, Hypernet) else closed,
+    )
+
+
+def _of_architectures(model: GraphHypernet) -> Classification:
+    return Classification(
+        input=Criterion(("task-conditioned",), f"{type(model.nodes).__name__}: an architecture describes the task"),
+        output=_output(model.head),
+        input_variability=Criterion(("static",), _VARIABILITY["task"]),
+        output_variability=Criterion(("dynamic",), "names and shapes come with the architecture"),
+        architecture=_architecture([("body", model.body)]),
     )
 
 
@@ -188,15 +203,23 @@ def _strategy(head: nn.Module) -> tuple[tuple[str, ...], str]:
         return ("chunk-wise",), f"{name}: {head.slots} chunks of {head.chunk:,} numbers"
     if isinstance(head, heads.ComponentHead):
         return ("component-wise",), f"{name}: {head.slots} components, each a {head.component}"
+    if isinstance(head, heads.TiledHead):
+        return ("component-wise",), f"{name}: a row for each node, made tensors with tiles of {head.tile}"
+    if isinstance(head, heads.NodeHead):
+        return ("component-wise",), f"{name}: a row for each node, a map for each of {len(head.shapes)} shapes"
     if isinstance(head, heads.FactoredHead):
         why = f"{name}: one map to factors of rank {head.rank} (low-rank is not the review's word)"
         return ("generate once", "low-rank"), why
     return ("unknown",), f"{name} is a head of yours"
 
 
-def _architecture(hypernet: Hypernet) -> Criterion:
+def _stages(hypernet: Hypernet) -> list[tuple[str, nn.Module]]:
+    return [("body", hypernet.body), *(("encoder", part) for part in _encoders(hypernet.encoder))]
+
+
+def _architecture(stages: Sequence[tuple[str, nn.Module]]) -> Criterion:
     values, reasons = [], []
-    for role, part in (("body", hypernet.body), *(("encoder", part) for part in _encoders(hypernet.encoder))):
+    for role, part in stages:
         kinds = _kinds(part)
         values += kinds
         unknown = ": built of no layer that is known here" if kinds == ["unknown"] else ""

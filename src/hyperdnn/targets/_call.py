@@ -27,6 +27,7 @@ __all__ = [
     "call_once",
     "check_leaves",
     "check_options",
+    "has_fast_path",
 ]
 
 Inputs: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
@@ -170,6 +171,12 @@ def call_empty(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, 
         return none + nothing.to(leaf.dtype) if leaf.is_floating_point() else none
 
     return tree_map(empty, output)
+
+
+def has_fast_path(module: nn.Module) -> bool:
+    """Whether the module has layers with an inference kernel for attention."""
+    layers = (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)
+    return any(isinstance(layer, layers) for layer in module.modules())
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperdnn.errors import BatchingError, BufferPolicyError, ContextError
-from hyperdnn.layout import ParamLayout, Selector, as_selectors
+from hyperdnn.layout import Architecture, ParamLayout, Selector, as_selectors
 from hyperdnn.protocols import Combine
 from hyperdnn.targets._bake import bake
 from hyperdnn.targets._base import BaseWeights, assemble
@@ -33,16 +33,12 @@ from hyperdnn.targets._call import (
     call_mapped,
     call_once,
     check_options,
+    has_fast_path,
 )
 from hyperdnn.targets._combine import Replace
-from hyperdnn.targets._data import (
-    DataDims,
-    add_batch_of_one,
-    check_data,
-    data_dims_for,
-    remove_batch_of_one,
-)
+from hyperdnn.targets._data import DataDims, add_batch_of_one, check_data, data_dims_for, remove_batch_of_one
 from hyperdnn.targets._grouped import call_grouped
+from hyperdnn.targets._of import copied
 from hyperdnn.targets._places import check_fresh, check_untouched, names_for_calls, places, take_away
 from hyperdnn.targets._swap import check_recurrent, swap_layers
 from hyperdnn.typing import Weights
@@ -92,12 +88,20 @@ class Target(nn.Module):
         before = list(places(module, self.replaced))
         self.module = swap_layers(apply_policy(module, buffers))
         self.base = BaseWeights(self.module, self.replaced, trained=train_base) if self.combine.needs_base else None
-        self._attention = any(
-            isinstance(m, nn.MultiheadAttention | nn.TransformerEncoder | nn.TransformerEncoderLayer)
-            for m in self.module.modules()
-        )
+        self._attention = has_fast_path(self.module)
         take_away([*before, *places(self.module, self.replaced)])
         self._names = names_for_calls(self.module, self.replaced)
+
+    @classmethod
+    def of(
+        cls, architecture: Architecture, *, combine: Combine | None = None, buffers: Policy | None = None
+    ) -> "Target":
+        """A target that runs a copy of an architecture's network, so that the architecture can be used again.
+
+        Raises:
+            LayoutError: if it is on the meta device with values that are neither generated nor running statistics.
+        """
+        return cls(*copied(architecture, combine), combine=combine, buffers=buffers)
 
     def forward(self, weights: Weights, *args: Any, **kwargs: Any) -> Any:
         """Run the module with the weights of one context, on data as the module takes it.
@@ -171,8 +175,7 @@ class Target(nn.Module):
         contexts, effective = self._prepare(weights)
         dims = self._many(contexts, data_dims, (args, kwargs), "paired")
         inputs = add_batch_of_one((args, kwargs), dims)
-        output = self._call(effective, inputs, dims, randomness=randomness, mode=mode)
-        return remove_batch_of_one(output, contexts)
+        return remove_batch_of_one(self._call(effective, inputs, dims, randomness=randomness, mode=mode), contexts)
 
     def grouped(
         self,
@@ -231,11 +234,9 @@ class Target(nn.Module):
         check_ids(self.buffers_policy, buffers, self.initial_buffers(0), ids, contexts)
         ids = ids.long()
         rows = {n: b[ids].clone() for n, b in buffers.items()}  # the module updates them in place
-        if contexts:
-            dims = self._many(contexts, 0, ((x,), kwargs), "batched")
-            output = self._call({**effective, **rows}, ((x,), kwargs), dims)
-        else:
-            output = self._once({**effective, **rows}, ((x,), kwargs))
+        full, inputs = {**effective, **rows}, ((x,), kwargs)
+        dims = self._many(contexts, 0, inputs, "batched") if contexts else ()
+        output = self._call(full, inputs, dims) if contexts else self._once(full, inputs)
         return output, put_rows(buffers, rows, ids)
 
     def bake(self, weights: Weights, *, buffers: Mapping[str, Tensor] | None = None) -> nn.Module:

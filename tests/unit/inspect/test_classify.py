@@ -89,6 +89,7 @@ ENCODERS = {
     "Image": (lambda: encoders.Image(1, 6, widths=(4,)), "data", "dynamic"),
     "Set": (lambda: encoders.Set(3, 6, hidden=8, num_heads=2), "data", "dynamic"),
     "Sequence": (lambda: encoders.Sequence(3, 6, hidden=8), "data", "dynamic"),
+    "Graph": (lambda: encoders.Graph(3, 6, hidden=8, num_heads=2), "data", "dynamic"),
     "FromModule": (lambda: encoders.FromModule(nn.Linear(3, 6), 6), "data", "dynamic"),
     "Frozen": (lambda: encoders.Frozen(encoders.Table(3, 6)), "task", "static"),
     "Mean": (Mean, "data", "dynamic"),
@@ -104,7 +105,7 @@ def test_the_input_is_known_by_the_encoder(name: str) -> None:
 
 
 def test_every_encoder_of_the_library_was_asked() -> None:
-    holders = {"Join", "WeightedSum", "Slots"}  # with others below; and not an encoder of contexts
+    holders = {"Join", "WeightedSum", "Slots", "Nodes"}  # with others below; and no encoders of contexts
     assert set(encoders.__all__) - holders <= {*ENCODERS, "Tokens"}
 
 
@@ -149,6 +150,12 @@ HEADS = {
         ("generate once", "low-rank"),
         "FactoredHead: one map to factors of rank 2 (low-rank is not the review's word)",
     ),
+    "TiledHead": (
+        (),
+        ("component-wise",),
+        "TiledHead: a row for each node, made tensors with tiles of (16, 16, 3, 3)",
+    ),
+    "NodeHead": ((), ("component-wise",), "NodeHead: a row for each node, a map for each of 4 shapes"),
 }
 
 
@@ -190,6 +197,7 @@ BODIES = {
     "CNN": (lambda: bodies.CNN(8, 6), "CNN"),
     "RNN": (lambda: bodies.RNN(8, 6), "RNN"),
     "Attention": (lambda: bodies.Attention(8, 6, heads=2), "attention"),
+    "Graph": (lambda: bodies.Graph(8, 6, (5, ())), "graph"),
 }
 
 
@@ -238,6 +246,7 @@ def test_a_body_of_yours_is_known_by_its_layers(body: nn.Module, kind: str) -> N
         ("Image", ("linear", "CNN")),
         ("Sequence", ("linear", "RNN")),
         ("Set", ("linear", "attention")),
+        ("Graph", ("linear", "graph", "attention")),
         ("LearnedNoise", ("linear",)),
         ("Mean", ("linear",)),
     ],
@@ -261,6 +270,22 @@ def test_a_wrapped_encoder_is_known_by_what_is_wrapped() -> None:
 def own() -> hd.HyperDNN:
     target = hd.Target(nn.Linear(4, 3))
     return hd.HyperDNN(target, Own(target.layout))
+
+
+def test_architectures_that_come_with_the_call_make_weights_of_any_shape() -> None:
+    nodes = encoders.Nodes(("input", "Linear", "output"), 8)
+    model = hd.GraphHypernet(nodes=nodes, body=bodies.Graph(8, 6), head=heads.TiledHead(6))
+    found = hd.classify(model)
+    assert found.input.values == ("task-conditioned",)
+    assert found.output.values == ("component-wise",)
+    assert found.input_variability.values == ("static",)
+    assert found.output_variability.values == ("dynamic",)
+    assert found.output_variability.reason == "names and shapes come with the architecture"
+    assert found.architecture.values == ("graph",)
+    plain = hd.GraphHypernet(nodes=nodes, body=bodies.MLP(8, 6), head=heads.NodeHead(6, shapes=[(2, 3)]))
+    assert hd.classify(plain).architecture.values == ("MLP",)
+    with pytest.raises(ConfigError, match="a GraphHypernet leaves nothing open"):
+        hd.classify(model, conditioned_on="data")
 
 
 def test_a_hypernet_of_one_piece_tells_only_its_layout() -> None:
