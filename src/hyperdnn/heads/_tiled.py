@@ -110,7 +110,7 @@ class TiledHead(nn.Module):
         return {piece.spec.name: raw[piece.spec.name] for piece in wanted}
 
     def _rows(self, features: Tensor, piece: Piece, part: tuple[int, ...]) -> Tensor:
-        """The node's row once for each tile that the tensor needs."""
+        """The node's row once for each tile that the tensor needs: none for a tensor without numbers."""
         rows = features.narrow(-2, piece.row, 1)
         if piece.turn:
             rows = rows * fixed_signs(0, piece.turn + 1, like=rows)[-1]
