@@ -23,9 +23,9 @@ if TYPE_CHECKING:
         protocols,
         targets,
     )
-    from hyperdnn.inspect import check_init, classify, summary
+    from hyperdnn.inspect import check_init, classify, health, summary
     from hyperdnn.layout import ParamLayout, ParamSpec
-    from hyperdnn.models import HyperDNN, Hypernet, hypernet_vjp, unroll
+    from hyperdnn.models import HyperDNN, Hypernet, clip_gradient, hypernet_vjp, unroll
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
 
@@ -38,6 +38,8 @@ _HOMES = {
     "Weights": "typing",
     "check_init": "inspect",
     "classify": "inspect",
+    "clip_gradient": "models",
+    "health": "inspect",
     "hypernet_vjp": "models",
     "summary": "inspect",
     "unroll": "models",
@@ -53,9 +55,11 @@ __all__ = [
     "bodies",
     "check_init",
     "classify",
+    "clip_gradient",
     "encoders",
     "errors",
     "heads",
+    "health",
     "hypernet_vjp",
     "init",
     "inspect",
