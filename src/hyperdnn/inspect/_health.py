@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Literal, TypeAlias, final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hyperdnn import init
 from hyperdnn.encoders import Table
@@ -206,7 +206,7 @@ def _tensors(weights: Weights, layout: ParamLayout, dims: int) -> Iterator[Tenso
 
 
 def _not_finite(weights: Weights) -> Finding | None:
-    places = [name for name, tensor in weights.items() if not bool(tensor.isfinite().all())]
+    places = [name for name, tensor in weights.items() if not math.isfinite(_largest(tensor))]
     return _finding("not finite", places, "generated weights are not finite: {}.") if places else None
 
 
@@ -253,9 +253,9 @@ def _too_small(tensors: Sequence[TensorHealth], limit: float) -> Finding | None:
 
 
 def _gradients(hypernet: nn.Module) -> tuple[Finding | None, ...]:
-    gradients = {name: p.grad for name, p in hypernet.named_parameters() if p.grad is not None and p.numel()}
-    broken = [name for name, grad in gradients.items() if not bool(grad.isfinite().all())]
-    zero = [name for name, grad in gradients.items() if not bool(grad.any())]
+    gradients = {n: _largest(p.grad) for n, p in hypernet.named_parameters() if p.grad is not None and p.numel()}
+    broken = [name for name, size in gradients.items() if not math.isfinite(size)]
+    zero = [name for name, size in gradients.items() if size == 0]
     for path, part in hypernet.named_modules():
         rows = [f"{path}.rows.{i}".lstrip(".") for i in range(part.contexts)] if isinstance(part, Table) else []
         if any(row in gradients and row not in zero for row in rows):
@@ -264,6 +264,10 @@ def _gradients(hypernet: nn.Module) -> tuple[Finding | None, ...]:
         _finding("not finite", broken, "the hypernet's gradient is not finite: {}.") if broken else None,
         _finding("no gradient", zero, "the hypernet's gradient is exactly zero: {}.") if zero else None,
     )
+
+
+def _largest(tensor: Tensor) -> float:
+    return float(tensor.detach().abs().max()) if tensor.numel() else 0.0
 
 
 def _worst(ratios: Mapping[str, float]) -> list[str]:

@@ -83,7 +83,7 @@ class Watch:
         return f"The loss came first: all weights and the last gradients are finite{size}."
 
     def _passing(self, path: str, hypernet: nn.Module, args: tuple[Any, ...], weights: Weights) -> Weights | None:
-        if not is_mapped(*weights.values()):
+        if not is_mapped(next(iter(weights.values()))):
             self.generated[path] = (args[0] if args else None, weights)
         return None if self.clip is None else clip_gradient(weights, self.watched[path].target.layout, self.clip)
 
