@@ -14,8 +14,9 @@ from hyperdnn.encoders import Table
 from hyperdnn.errors import ContextError
 from hyperdnn.inspect._contexts import typical_contexts
 from hyperdnn.inspect._vitals import Vitals, measure, variation
-from hyperdnn.layout import ParamLayout
+from hyperdnn.layout import ParamSpec
 from hyperdnn.models import HyperDNN
+from hyperdnn.targets import Target
 from hyperdnn.typing import Context, Weights
 
 __all__ = ["Ailment", "Finding", "Health", "TensorHealth", "health"]
@@ -48,7 +49,8 @@ class TensorHealth:
 
     Args:
         name: its name in the target.
-        rms: root mean square of its numbers for the context where it is largest.
+        rms: root mean square of its numbers for the context where it is largest; under a combine with a base, of the
+            parameter that it makes with the base.
         low: the smallest root mean square that a rule of `init` would start it with, `init.naive` left out.
         high: the largest one.
         variation: how much contexts differ in it, relative to its size; None for a single context, and for a tensor
@@ -168,7 +170,7 @@ def health(
     dims = layout.check(vitals.weights)
     if not dims.numel():
         raise ContextError(f"health has nothing to look at: the context dimensions are {tuple(dims)}.")
-    tensors = tuple(_tensors(vitals.weights, layout, len(dims)))
+    tensors = tuple(_tensors(vitals.weights, model.target))
     silent = {name: float((~alive).float().mean()) for name, alive in vitals.alive.items() if alive.numel()}
     shares = silent if dims.numel() > 1 else {}
     findings = (
@@ -187,22 +189,32 @@ def health(
     )
 
 
-def _tensors(weights: Weights, layout: ParamLayout, dims: int) -> Iterator[TensorHealth]:
-    starts = zip(*(rule(layout) for rule in (init.matched, init.hyperfan_in, init.hyperfan_out)), strict=True)
-    for spec, moments in zip(layout, starts, strict=True):
+@torch.no_grad()
+def _tensors(weights: Weights, target: Target) -> Iterator[TensorHealth]:
+    # A change has no size of its own to be compared with; the parameter that it makes has one.
+    whole, made = (target.layout, weights) if target.base is None else (target.replaced, target.effective(weights))
+    rules = (rule(whole) for rule in (init.matched, init.hyperfan_in, init.hyperfan_out))
+    starts = dict(zip(whole.names, zip(*rules, strict=True), strict=True))
+    for spec in target.layout:
         if not spec.numel:
             continue
-        rows = weights[spec.name].reshape(-1, spec.numel)
-        rows = rows if rows.dtype == torch.float64 else rows.float()
-        sizes = [math.hypot(*m) for m in moments]
+        owner = spec.name if spec.name in whole else spec.name.rpartition(".")[0]
+        rows = _rows(weights[spec.name], spec)
+        sizes = [math.hypot(*moments) for moments in starts[owner]]
         closed = spec.init_std == 0 and bool((rows == spec.init_mean).all())
         yield TensorHealth(
             name=spec.name,
-            rms=float(rows.square().mean(1).max().sqrt()),
+            rms=float(_rows(made[owner], whole[owner]).square().mean(1).max().sqrt()),
             low=min(sizes),
             high=max(sizes),
             variation=None if closed or len(rows) < 2 else variation(rows),
         )
+
+
+def _rows(tensor: Tensor, spec: ParamSpec) -> Tensor:
+    """One row for each context, in a format in which squares can be summed."""
+    rows = tensor.reshape(-1, spec.numel)
+    return rows if rows.dtype == torch.float64 else rows.float()
 
 
 def _not_finite(weights: Weights) -> Finding | None:

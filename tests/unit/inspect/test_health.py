@@ -91,6 +91,34 @@ def test_a_change_that_starts_at_zero_is_well(combine):
     assert hd.health(m).ok, str(hd.health(m))
 
 
+@pytest.mark.parametrize("combine", [targets.Residual(), targets.Scale(), targets.LowRank(2)], ids=repr)
+def test_a_change_is_measured_on_the_parameter_that_it_makes(combine):
+    m = model(combine=combine)
+    weights = {name: torch.zeros_like(w) for name, w in m.generate(torch.arange(2)).items()}
+    effective = m.target.effective(weights)["2.weight"]
+
+    class Given(nn.Module):
+        layout = m.target.layout
+
+        def forward(self, context: Tensor) -> hd.Weights:
+            return weights
+
+    given = hd.HyperDNN(m.target, Given())
+    for name in weights:
+        if name.startswith("2.weight"):
+            weights[name][1] = 0.05
+    small = next(t for t in hd.health(given, context=torch.arange(2)).tensors if t.name.startswith("2.weight"))
+    made = m.target.effective(weights)["2.weight"]
+    assert small.rms == pytest.approx(max(w.detach().square().mean().item() for w in (*effective, *made)) ** 0.5)
+    assert hd.health(given, context=torch.arange(2)).ok
+    for name in weights:
+        if name.startswith("2.weight"):
+            weights[name][1] = 100.0
+    (finding,) = hd.health(given, context=torch.arange(2)).findings
+    assert finding.ailment == "exploding"
+    assert finding.places[0].startswith("2.weight")
+
+
 def test_a_silent_body_is_a_dead_generator():
     m = parts()
     silence(m, 1)
