@@ -1,4 +1,4 @@
-"""Wiring: parts make a `Hypernet`, a hypernet and a target make a `HyperDNN`. No arithmetic here.
+"""Wiring: parts make a `Hypernet`, a hypernet and a target make a `HyperDNN`. No arithmetic on weights here.
 
 `hypernet_vjp` carries gradients that were computed elsewhere back into a hypernet; `clip_gradient` bounds those that
 enter it; `unroll` generates weights at

@@ -96,11 +96,9 @@ class Watch:
         self.suspected.discard(path)
         if any(finding.ailment == "no gradient" for finding in found):
             self.suspected.add(path)  # a loss may be zero on one batch: it counts if it is so in two looks
-        return [
-            finding
-            for finding in found
-            if (comparable or finding.ailment != "dead") and (suspected or finding.ailment != "no gradient")
-        ]
+        doubtful = set() if comparable else {"dead", "inactive"}
+        doubtful |= set() if suspected else {"no gradient"}
+        return [finding for finding in found if finding.ailment not in doubtful]
 
     def _context(self, path: str) -> tuple[Context, bool]:
         """Some contexts to look at, and whether they are known to differ if they are several."""
@@ -117,8 +115,6 @@ class Watch:
         rows = context.detach().reshape(-1, *context.shape[len(dims) :])[:_CONTEXTS]
         earlier = self.recent.get(path)
         if earlier is not None and earlier.shape[1:] == rows.shape[1:]:
-            rows = torch.cat([rows, earlier.to(rows)])[
-                :_CONTEXTS
-            ]  # a step with one context is compared with earlier ones
+            rows = torch.cat([rows, earlier.to(rows)])[:_CONTEXTS]  # where a step has one context, earlier ones help
         self.recent[path] = torch.unique(rows, dim=0)
         return self.recent[path], True
