@@ -193,12 +193,13 @@ def health(
 def _tensors(weights: Weights, target: Target) -> Iterator[TensorHealth]:
     # A change has no size of its own to be compared with; the parameter that it makes has one.
     whole, made = (target.layout, weights) if target.base is None else (target.replaced, target.effective(weights))
+    owners = {part.name: spec.name for spec in target.replaced for part in target.combine.specs(spec)}
     rules = (rule(whole) for rule in (init.matched, init.hyperfan_in, init.hyperfan_out))
     starts = dict(zip(whole.names, zip(*rules, strict=True), strict=True))
     for spec in target.layout:
         if not spec.numel:
             continue
-        owner = spec.name if spec.name in whole else spec.name.rpartition(".")[0]
+        owner = spec.name if target.base is None else owners[spec.name]
         rows = _rows(weights[spec.name], spec)
         sizes = [math.hypot(*moments) for moments in starts[owner]]
         closed = spec.init_std == 0 and bool((rows == spec.init_mean).all())

@@ -20,7 +20,7 @@ def clip_gradient(weights: Weights, layout: ParamLayout, max_norm: float) -> Wei
     The norm is taken over all tensors of one context together, so that directions stay and no context silences another:
     after ``torch.nn.utils.clip_grad_norm_``, which bounds the hypernet's own gradient, one context that explodes leaves
     nothing of the others. Costs about two passes over the gradient. What is not finite stays so, and second derivatives
-    are scaled on their way like first ones.
+    are scaled on their way like first ones. It needs all tensors at once, so weights that are streamed are made here.
 
     Args:
         weights: freshly generated.
