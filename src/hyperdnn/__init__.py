@@ -26,9 +26,9 @@ if TYPE_CHECKING:
         protocols,
         targets,
     )
-    from hyperdnn.inspect import check_init, classify, summary
+    from hyperdnn.inspect import check_init, classify, health, summary
     from hyperdnn.layout import Architecture, ParamLayout, ParamSpec
-    from hyperdnn.models import GraphHypernet, HyperDNN, Hypernet, hypernet_vjp, unroll
+    from hyperdnn.models import GraphHypernet, HyperDNN, Hypernet, clip_gradient, hypernet_vjp, unroll
     from hyperdnn.planning import plan
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
@@ -44,6 +44,8 @@ _HOMES = {
     "Weights": "typing",
     "check_init": "inspect",
     "classify": "inspect",
+    "clip_gradient": "models",
+    "health": "inspect",
     "hypernet_vjp": "models",
     "plan": "planning",
     "summary": "inspect",
@@ -62,10 +64,12 @@ __all__ = [
     "bodies",
     "check_init",
     "classify",
+    "clip_gradient",
     "encoders",
     "errors",
     "export",
     "heads",
+    "health",
     "hypernet_vjp",
     "init",
     "inspect",

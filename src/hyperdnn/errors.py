@@ -15,6 +15,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "ContextError",
+    "GeneratorWarning",
     "HyperDNNError",
     "LayoutError",
     "MissingExtraError",
@@ -48,6 +49,10 @@ class ConfigError(HyperDNNError, ValueError):
 
 class CheckpointError(HyperDNNError, ValueError):
     """A saved model that is damaged, foreign, or of another version."""
+
+
+class GeneratorWarning(UserWarning):
+    """A generator that dies, or whose weights explode, with the remedy. Nothing has failed yet."""
 
 
 class MissingExtraError(HyperDNNError, ImportError):

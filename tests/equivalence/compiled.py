@@ -42,6 +42,22 @@ class Structured(nn.Module):
         return {"nothing": None, "y": [self.layer(data["x"]) * scale]}
 
 
+class Clipped(nn.Module):
+    """A hypernet behind a bound on the gradient that enters it."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.hypernet, self.layout = model.hypernet, model.target.layout
+
+    def forward(self, context):
+        return hd.clip_gradient(self.hypernet(context), self.layout, 0.01)
+
+
+def clipped():
+    model = tasks(mlp)()
+    return hd.HyperDNN(model.target, Clipped(model))
+
+
 def assembled(head, combine=None):
     target = hd.Target(mlp(), combine=combine)
     made = head(target.layout)
@@ -62,6 +78,7 @@ def data(*shape):
 MODELS = {  # how to make one, its data for contexts
     "mlp": (tasks(mlp), data(5, 3)),
     "mlp-last-layer": (tasks(mlp, select="3.*"), data(5, 3)),
+    "clipped": (clipped, data(5, 3)),
     "residual": (tasks(mlp, combine=targets.Residual()), data(5, 3)),
     "low-rank-chunked": (lambda: assembled(lambda x: heads.ChunkedHead(6, x, 5), targets.LowRank(1)), data(5, 3)),
     "scale-multi": (lambda: assembled(lambda x: heads.MultiHead(6, x), targets.Scale()), data(5, 3)),

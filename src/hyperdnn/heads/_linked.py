@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.init import Moments
 from hyperdnn.layout import ParamLayout, ParamSpec, Selector
@@ -17,9 +19,10 @@ __all__ = ["Linked"]
 
 
 class _Link(NamedTuple):
-    """A function of generated numbers, and the moments that must go in for the layout's to come out."""
+    """A function of generated numbers, its inverse, and the moments that must go in for the layout's to come out."""
 
     apply: Callable[[Tensor, ParamSpec], Tensor]
+    invert: Callable[[Tensor, ParamSpec], Tensor]
     before: Callable[[ParamSpec], Moments]
 
 
@@ -71,6 +74,21 @@ class Linked(nn.Module):
         self.head = head(ParamLayout(tuple(_before(spec, self.links.get(spec.name)) for spec in layout)))
         self.hidden = getattr(self.head, "hidden", None)
         self.slots = getattr(self.head, "slots", None)
+
+    def start_at_(self, flat: Float[Tensor, " numel"]) -> None:
+        """Generate these weights for every context, if the head can (see `init.from_target_`).
+
+        Raises:
+            ConfigError: for a value that its link cannot reach.
+        """
+        values = self.layout.split(flat)
+        for name, link in self.links.items():
+            number = _LINKS[link].invert(values[name], self.layout[name])
+            reached = _LINKS[link].apply(number, self.layout[name])
+            if not (bool(number.isfinite().all()) and torch.allclose(reached, values[name], rtol=1e-3, atol=1e-4)):
+                raise ConfigError(f"'{name}' is to start at values that '{link}' cannot reach. Use another link.")
+            values[name] = number
+        initial.from_target_(self.head, values)
 
     def forward(self, features: Float[Tensor, "*rows hidden"]) -> Weights:
         weights: Weights = self.head(features)
@@ -133,9 +151,9 @@ def _inside(spec: ParamSpec, link: str, low: float, high: float) -> None:
 
 
 _LINKS: dict[str, _Link] = {
-    "tanh": _Link(lambda g, spec: g.tanh(), _before_tanh),
-    "sigmoid2": _Link(lambda g, spec: 2 * g.sigmoid(), _before_sigmoid2),
-    "one_plus": _Link(lambda g, spec: 1 + g, _before_one_plus),
-    "softmax": _Link(lambda g, spec: g.softmax(-1), _before_softmax),
-    "fan_in": _Link(lambda g, spec: g / spec.fan_in**0.5, _before_fan_in),
+    "tanh": _Link(lambda g, spec: g.tanh(), lambda w, spec: w.atanh(), _before_tanh),
+    "sigmoid2": _Link(lambda g, spec: 2 * g.sigmoid(), lambda w, spec: (w / 2).logit(), _before_sigmoid2),
+    "one_plus": _Link(lambda g, spec: 1 + g, lambda w, spec: w - 1, _before_one_plus),
+    "softmax": _Link(lambda g, spec: g.softmax(-1), lambda w, spec: w.log(), _before_softmax),
+    "fan_in": _Link(lambda g, spec: g / spec.fan_in**0.5, lambda w, spec: w * spec.fan_in**0.5, _before_fan_in),
 }

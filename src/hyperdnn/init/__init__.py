@@ -2,7 +2,7 @@
 
 A rule (`matched`, `hyperfan_in`, `hyperfan_out`, `naive`) says with which mean and deviation each tensor of a layout
 should start; a head realises it, given features of known size (`unit_rms`, `unit_length`). `from_target_` starts at the
-target's own initial weights instead.
+target's own initial weights instead (Bias-HyperInit).
 """
 
 from hyperdnn.init._fill import fill_rows_, fill_unit_, unit_length, unit_rms

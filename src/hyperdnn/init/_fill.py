@@ -30,7 +30,8 @@ def unit_length(features: Tensor) -> Tensor:
     Shape:
         ``(*contexts, hidden)`` -> the same.
     """
-    return F.normalize(features, dim=-1)
+    # In 16 bits torch's own bound is zero, and features of zeros would become NaN.
+    return F.normalize(features, dim=-1, eps=max(1e-12, torch.finfo(features.dtype).tiny))
 
 
 @torch.no_grad()

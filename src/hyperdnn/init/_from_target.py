@@ -19,7 +19,8 @@ def from_target_(head: nn.Module, values: nn.Module | Mapping[str, Tensor]) -> N
     copy of its ``state_dict``.
 
     Args:
-        head: one with a bias for every generated number (``head.start_at_``): `FullHead`, `MultiHead`.
+        head: one with a bias for every generated number (``head.start_at_``): `FullHead`, `MultiHead`, and `Join` and
+            `Linked` of these. The others share their biases between weights, or multiply what they generate.
         values: the module, or name -> tensor.
 
     Raises:

@@ -1,20 +1,27 @@
 """Look, never change.
 
 `summary` says who generates what and how large it is; `classify` what kind of hypernet it is; `check_init` measures how
-generated weights and the target's activations start.
+generated weights and the target's activations start; `health` whether a generator is dead or its weights explode, at
+any time of training.
 """
 
 from hyperdnn.inspect._check_init import InitReport, LayerStart, check_init
 from hyperdnn.inspect._classify import Classification, Conditioning, Criterion, classify
+from hyperdnn.inspect._health import Ailment, Finding, Health, TensorHealth, health
 from hyperdnn.inspect._summary import summary
 
 __all__ = [
+    "Ailment",
     "Classification",
     "Conditioning",
     "Criterion",
+    "Finding",
+    "Health",
     "InitReport",
     "LayerStart",
+    "TensorHealth",
     "check_init",
     "classify",
+    "health",
     "summary",
 ]

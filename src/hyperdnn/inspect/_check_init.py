@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from hyperdnn._torch import tree_leaves
-from hyperdnn.encoders import Table, Vector
 from hyperdnn.errors import ContextError
+from hyperdnn.inspect._contexts import typical_contexts
 from hyperdnn.models import HyperDNN
 from hyperdnn.typing import Context, Weights
 
@@ -105,7 +105,8 @@ def check_init(
 def _measure(
     model: HyperDNN, x: Any, context: Context, references: int, generator: torch.Generator | None
 ) -> list[LayerStart]:
-    context = _contexts(model, generator) if context is None else context
+    if context is None:
+        context = typical_contexts(model, asker="check_init", generator=generator)
     weights = model.generate(context)
     dims = model.target.layout.check(weights)
     if len(dims) != 1:
@@ -131,19 +132,6 @@ def _measure(
             )
         )
     return rows
-
-
-def _contexts(model: HyperDNN, generator: torch.Generator | None) -> Context:
-    encoder = getattr(model.hypernet, "encoder", None)
-    if isinstance(encoder, Table):
-        return torch.arange(min(encoder.contexts, 64), device=next(encoder.parameters()).device)
-    sample = getattr(encoder, "sample", None)
-    if sample is not None:
-        return sample(64, generator=generator)
-    if isinstance(encoder, Vector):
-        like = next(model.hypernet.parameters())
-        return torch.randn(64, encoder.features, generator=generator).to(like)
-    raise ContextError(f"check_init cannot make contexts for {type(encoder).__name__}: pass context=.")
 
 
 def _moments(model: HyperDNN, weights: Weights, inputs: tuple[Any, ...]) -> dict[str, float]:

@@ -102,6 +102,35 @@ def test_rules_set_their_moments_before_the_link() -> None:
     assert head(torch.randn(200, 1024))["a.weight"].std().item() == pytest.approx(0.5, rel=0.25)
 
 
+@pytest.mark.parametrize("link", FORMULAS)
+@pytest.mark.parametrize("head", [FullHead, MultiHead])
+def test_every_context_can_start_at_given_weights(link: str, head: type[nn.Module]) -> None:
+    made = Linked(LAYOUT, {"a.weight": link}, lambda layout: head(16, layout))
+    values = {spec.name: torch.randn(spec.shape) for spec in LAYOUT}
+    values["a.weight"] = FORMULAS[link](torch.randn(5, 4))
+    init.from_target_(made, values)
+    weights = made(torch.randn(3, 16))
+    for name, value in values.items():
+        torch.testing.assert_close(weights[name], value.expand(3, *value.shape), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("link", "value"), [("tanh", 1.5), ("tanh", -1.0), ("sigmoid2", -0.1), ("sigmoid2", 2.5), ("softmax", 0.4)]
+)
+def test_a_value_out_of_reach_is_named_and_nothing_is_changed(link: str, value: float) -> None:
+    made = Linked(LAYOUT, {"a.weight": link}, _full)
+    before = {name: p.clone() for name, p in made.state_dict().items()}
+    with pytest.raises(ConfigError, match=rf"'a\.weight' is to start at values that '{link}' cannot reach"):
+        init.from_target_(made, {spec.name: torch.full(spec.shape, value) for spec in LAYOUT})
+    torch.testing.assert_close(made.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_head_that_cannot_hold_the_values_says_so() -> None:
+    made = Linked(LAYOUT, {"a.weight": "tanh"}, lambda layout: ChunkedHead(16, layout, 7))
+    with pytest.raises(ConfigError, match=r"ChunkedHead cannot hold a starting value .*targets\.Residual"):
+        init.from_target_(made, {spec.name: torch.zeros(spec.shape) for spec in LAYOUT})
+
+
 def test_a_saved_model_asks_for_its_linked_head(tmp_path: Path) -> None:
     def link(layout: ParamLayout) -> Linked:
         return Linked(layout, {"1.weight": "one_plus"}, lambda inner: FullHead(8, inner))

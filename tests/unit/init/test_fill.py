@@ -27,11 +27,14 @@ def test_a_step_on_the_map_is_a_step_on_what_it_generates() -> None:
         torch.testing.assert_close(linear(features), before - 0.1 * gradient)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("scale", [unit_rms, unit_length])
-def test_features_of_zeros_stay_zeros_and_keep_a_finite_gradient(scale: Callable[[Tensor], Tensor]) -> None:
-    features = torch.zeros(3, 8, requires_grad=True)
+def test_features_of_zeros_stay_zeros_and_keep_a_finite_gradient(
+    scale: Callable[[Tensor], Tensor], dtype: torch.dtype
+) -> None:
+    features = torch.zeros(3, 8, dtype=dtype, requires_grad=True)
     scale(features).sum().backward()
-    assert torch.equal(scale(features), torch.zeros(3, 8))
+    assert torch.equal(scale(features), torch.zeros(3, 8, dtype=dtype))
     assert features.grad.isfinite().all()
 
 

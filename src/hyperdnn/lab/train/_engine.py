@@ -1,6 +1,6 @@
 """The inner loop that all loops share, on Lightning Fabric."""
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
@@ -11,11 +11,18 @@ from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._parts import Draw, Evaluate, Step
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
+from hyperdnn.lab.train._watch import Watch
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 __all__ = ["Engine", "TrainingError"]
+
+
+_REMEDY = (
+    "Lower train.lr, set train.clip_norm, which bounds the model's gradient, or train.clip_generated, which bounds the "
+    "one that enters a hypernet."
+)
 
 
 class TrainingError(HyperDNNError, ArithmeticError):
@@ -34,6 +41,7 @@ class Engine:
     def __init__(self, state: State, settings: Settings) -> None:
         self.state = state
         self.settings = settings
+        self.watch = Watch(state.model, settings.clip_generated)
         self.fabric = _fabric(settings)
         # One device needs no wrapper around the model, so a step gets what the recipe built, with all its verbs.
         self.fabric.to_device(state.model)
@@ -45,35 +53,62 @@ class Engine:
     def optimise(self, step: Step, draw: Draw, *, iterations: int, log: Log) -> None:
         """Train for some iterations with a fresh optimiser: moments of an earlier task would be stale.
 
+        Where losses are logged, hypernets are looked at (see `inspect.health`).
+
         Raises:
             ConfigError: the step returns no ``"loss"``.
-            TrainingError: the loss is not finite.
+            TrainingError: the loss is not finite, or under ``clip_norm`` the gradient.
         """
         state, every = self.state, self.settings.log_every
         state.optimizer = self.settings.make_optimizer(state.model.parameters())
         optimizer = self.fabric.setup_optimizers(state.optimizer)
         assert not isinstance(optimizer, tuple)  # as many as went in
         state.model.train()
-        for iteration in range(iterations):
-            batch = draw(generator=state.generator)
-            with self.fabric.autocast():
-                losses = step(state.model, batch, state)
-            loss = _checked(losses, state)
-            optimizer.zero_grad()
-            self.fabric.backward(loss)
-            if self.settings.clip_norm is not None:
-                self.fabric.clip_gradients(state.model, optimizer, max_norm=self.settings.clip_norm)
-            optimizer.step()
-            state.step += 1
-            if state.step % every == 0 or iteration + 1 == iterations:
-                log.losses(state, losses)
-            log.advance()
+        with self.watch.attached():
+            for iteration in range(iterations):
+                batch = draw(generator=state.generator)
+                with self.fabric.autocast():
+                    losses = step(state.model, batch, state)
+                loss = self._checked(losses)
+                optimizer.zero_grad()
+                self.fabric.backward(loss)
+                self._clip(optimizer)
+                optimizer.step()
+                state.step += 1
+                if state.step % every == 0 or iteration + 1 == iterations:
+                    log.losses(state, losses)
+                    self.watch.look(state, log)
+                self.watch.forget()
+                log.advance()
 
     def evaluate(self, evaluate: Evaluate, task: Task) -> dict[str, float]:
         """The recipe's metrics on one task."""
         self.state.model.eval()
         with torch.no_grad(), self.fabric.autocast():
             return evaluate(self.state.model, task)
+
+    def _checked(self, losses: dict[str, Tensor]) -> Tensor:
+        if "loss" not in losses:
+            raise ConfigError(f"the step returned {sorted(losses)}: expected 'loss' among them, which is minimised.")
+        loss, state = losses["loss"], self.state
+        if not bool(torch.isfinite(loss)):
+            values = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
+            raise TrainingError(
+                f"the loss is not finite at step {state.step} of task {state.task} ({values}). "
+                f"{self.watch.origin()} {_REMEDY}"
+            )
+        return loss
+
+    def _clip(self, optimizer: Any) -> None:  # Fabric's wrapper has no public name
+        state, limit = self.state, self.settings.clip_norm
+        if limit is None:
+            return
+        norm = self.fabric.clip_gradients(state.model, optimizer, max_norm=limit, error_if_nonfinite=False)
+        if norm is not None and not bool(torch.isfinite(norm)):
+            raise TrainingError(
+                f"the gradient is not finite at step {state.step} of task {state.task}, though the loss is; the step "
+                f"was not taken. {_REMEDY}"
+            )
 
 
 def _fabric(settings: Settings) -> "Fabric":
@@ -85,16 +120,3 @@ def _fabric(settings: Settings) -> "Fabric":
         return Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
     except RuntimeError as error:
         raise ConfigError(f"train.device: '{settings.device}' is not available on this machine. Use auto.") from error
-
-
-def _checked(losses: dict[str, Tensor], state: State) -> Tensor:
-    if "loss" not in losses:
-        raise ConfigError(f"the step returned {sorted(losses)}: expected 'loss' among them, which is minimised.")
-    loss = losses["loss"]
-    if not bool(torch.isfinite(loss)):
-        values = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
-        raise TrainingError(
-            f"the loss is not finite at step {state.step} of task {state.task} ({values}). "
-            "Lower train.lr, or set train.clip_norm."
-        )
-    return loss

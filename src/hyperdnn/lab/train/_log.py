@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from torch import Tensor
 
+from hyperdnn.inspect import Finding
 from hyperdnn.lab.train._progress import Progress, Quiet
 from hyperdnn.lab.train._state import State
 
@@ -17,7 +19,7 @@ __all__ = ["Log"]
 class Log:
     """Appends lines to metrics.jsonl, and tells whoever watches how far training is.
 
-    A line has the labels, ``step`` and ``task``, and either ``losses`` or ``metrics``.
+    A line has the labels, ``step`` and ``task``, and either ``losses``, ``metrics`` or a ``warning``.
 
     Args:
         path: the file; None keeps nothing.
@@ -54,13 +56,25 @@ class Log:
         self._write(state, "metrics", metrics)
         self.progress.show(", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items()))
 
+    def warn(self, state: State, model: str, finding: Finding) -> None:
+        """Keep and show what is wrong with a generator.
+
+        Args:
+            state: how far training is.
+            model: path of its `HyperDNN` in the trained model, empty if it is the whole.
+            finding: what is wrong.
+        """
+        self._write(state, "warning", {"model": model, **asdict(finding), "places": list(finding.places)})
+        where = f"step {state.step} of task {state.task}" + (f", {model}" if model else "")
+        self.progress.warn(f"{where}: {finding}")
+
     def stop(self) -> None:
         """Training ends."""
         self.progress.stop()
 
-    def _write(self, state: State, kind: str, numbers: Mapping[str, float]) -> None:
+    def _write(self, state: State, kind: str, content: Mapping[str, Any]) -> None:
         if self.path is None:
             return
-        line = {**self.labels, "step": state.step, "task": state.task, kind: dict(numbers)}
+        line = {**self.labels, "step": state.step, "task": state.task, kind: dict(content)}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -5,9 +5,10 @@ All of it on standard error, so that it does not mix with results.
 
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
 
-from hyperdnn.errors import MissingExtraError
+from hyperdnn.errors import GeneratorWarning, MissingExtraError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -19,7 +20,7 @@ _SECONDS = 10.0  # between two plain lines
 
 @runtime_checkable
 class Progress(Protocol):
-    """What a `Log` tells: the start with a title and a number of iterations, each iteration, what was measured."""
+    """What a `Log` tells: the start with a title and a number of iterations, each iteration, measurements, warnings."""
 
     def start(self, title: str, iterations: int) -> None:
         """Training begins."""
@@ -29,6 +30,9 @@ class Progress(Protocol):
 
     def show(self, text: str) -> None:
         """Something was measured."""
+
+    def warn(self, text: str) -> None:
+        """Something is wrong."""
 
     def stop(self) -> None:
         """Training ends, well or not."""
@@ -41,7 +45,7 @@ def visible() -> Progress:
 
 @final
 class Quiet:
-    """Shows nothing."""
+    """Shows nothing; what is wrong becomes a `GeneratorWarning`."""
 
     def start(self, title: str, iterations: int) -> None:
         """Nothing."""
@@ -51,6 +55,10 @@ class Quiet:
 
     def show(self, text: str) -> None:
         """Nothing."""
+
+    def warn(self, text: str) -> None:
+        """Warn as Python does."""
+        warnings.warn(text, GeneratorWarning, stacklevel=2)
 
     def stop(self) -> None:
         """Nothing."""
@@ -85,6 +93,10 @@ class Lines:
     def show(self, text: str) -> None:
         """Remember it for the next line."""
         self.text = text
+
+    def warn(self, text: str) -> None:
+        """Write it now."""
+        print(f"{self.title}: warning: {text}", file=sys.stderr, flush=True)
 
     def stop(self) -> None:
         """Write the last line, if training ever began."""
@@ -137,6 +149,11 @@ class Bar:
         """Write it behind the bar."""
         assert self.bar is not None
         self.bar.update(self.task, text=text)
+
+    def warn(self, text: str) -> None:
+        """Write it above the bar."""
+        assert self.bar is not None
+        self.bar.console.print(f"{self.bar.tasks[0].description}: warning: {text}", markup=False, highlight=False)
 
     def stop(self) -> None:
         """Leave the bar as it is."""

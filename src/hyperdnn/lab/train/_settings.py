@@ -25,7 +25,9 @@ class Settings:
         lr: learning rate.
         momentum: of SGD.
         weight_decay: coupled with the gradient, but decoupled for AdamW.
-        clip_norm: gradients with a larger norm are scaled down to it.
+        clip_norm: gradients of the whole model with a larger norm are scaled down to it.
+        clip_generated: the same for the gradient that arrives at one context's generated weights, before it enters the
+            hypernet (see `clip_gradient`); of no effect on a model without one.
         log_every: iterations between two lines of losses in metrics.jsonl.
         device: where to compute: the best there is, or a kind such as ``"cpu"``.
         precision: of the computation; parameters stay in 32 bits.
@@ -41,6 +43,7 @@ class Settings:
     momentum: float = 0.0
     weight_decay: float = 0.0
     clip_norm: float | None = None
+    clip_generated: float | None = None
     log_every: int = 50
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
@@ -52,8 +55,10 @@ class Settings:
         for name in ("lr", "momentum", "weight_decay"):
             if not getattr(self, name) >= 0:  # nan is not
                 raise ConfigError(f"{name}: expected 0 or more, got {getattr(self, name)}.")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ConfigError(f"clip_norm: expected more than 0, or null for no clipping, got {self.clip_norm}.")
+        for name in ("clip_norm", "clip_generated"):
+            norm = getattr(self, name)
+            if norm is not None and not norm > 0:
+                raise ConfigError(f"{name}: expected more than 0, or null for no clipping, got {norm}.")
         if self.momentum and self.optimizer != "sgd":
             raise ConfigError(f"momentum belongs to sgd; {self.optimizer} has betas of its own.")
 

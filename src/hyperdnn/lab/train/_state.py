@@ -38,8 +38,8 @@ class State:
     def lookahead(self, loss: Tensor, *, of: nn.Module | None = None) -> dict[str, Tensor]:
         """The change that the optimiser's next step would make if this were the whole loss.
 
-        Nothing is changed, and the loss can still be used. The changes are constants. Clipping of the gradient is
-        left out.
+        Nothing is changed, and the loss can still be used. The changes are constants. What
+        ``clip_norm`` does is left out.
 
         Args:
             loss: a scalar that depends on the model's parameters.

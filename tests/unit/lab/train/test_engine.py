@@ -73,6 +73,20 @@ def test_a_loss_that_is_not_finite_is_named_with_its_step(state, settings, step,
     assert all(p.isfinite().all() for p in state.model.parameters())
 
 
+def test_a_gradient_that_is_not_finite_is_named_before_the_step_is_taken(state, settings, step, tasks):
+    def steep(model, batch, state):
+        return {"loss": step(model, batch, state)["loss"] + model[1].bias.square().sqrt().sum()}
+
+    with torch.no_grad():
+        state.model[1].bias.zero_()  # where the root has no derivative
+    before = [p.detach().clone() for p in state.model.parameters()]
+    with pytest.raises(
+        TrainingError, match=r"gradient is not finite at step 0 of task 0.*step was not taken.*train\.lr"
+    ):
+        _optimise(state, replace(settings, clip_norm=1.0), steep, tasks[0])
+    assert all(p.equal(b) for p, b in zip(state.model.parameters(), before, strict=True))
+
+
 def test_a_step_without_loss_is_named(state, settings, tasks):
     with pytest.raises(ConfigError, match=r"returned \['lost'\]: expected 'loss'"):
         _optimise(state, settings, lambda model, batch, state: {"lost": torch.zeros(())}, tasks[0])

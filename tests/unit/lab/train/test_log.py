@@ -1,7 +1,9 @@
 import json
 
+import pytest
 import torch
 
+from hyperdnn.inspect import Finding
 from hyperdnn.lab.train import Log
 
 
@@ -17,6 +19,9 @@ class Watcher:
 
     def show(self, text):
         self.heard.append(("show", text))
+
+    def warn(self, text):
+        self.heard.append(("warn", text))
 
     def stop(self):
         self.heard.append(("stop",))
@@ -35,6 +40,17 @@ def test_lines_carry_labels_step_and_task(state, tmp_path):
         {**common, "losses": {"loss": 0.25}},
         {**common, "metrics": {"accuracy": 0.5}},
     ]
+
+
+@pytest.mark.parametrize(("model", "where"), [("", ""), ("critic", ", critic")])
+def test_a_warning_is_kept_and_shown(state, tmp_path, model, where):
+    path, watcher = tmp_path / "metrics.jsonl", Watcher()
+    finding = Finding(ailment="dead", places=("body",), text="the generator is dead.", remedy="Start anew.")
+    state.step, state.task = 5, 2
+    Log(path, progress=watcher, labels={"seed": 7}).warn(state, model, finding)
+    said = {"model": model, "ailment": "dead", "places": ["body"], "text": finding.text, "remedy": finding.remedy}
+    assert json.loads(path.read_text()) == {"seed": 7, "step": 5, "task": 2, "warning": said}
+    assert watcher.heard == [("warn", f"step 5 of task 2{where}: the generator is dead. Start anew.")]
 
 
 def test_whoever_watches_is_told(state):

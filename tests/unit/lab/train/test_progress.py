@@ -2,6 +2,7 @@ import sys
 
 import pytest
 
+from hyperdnn.errors import GeneratorWarning
 from hyperdnn.lab.train._progress import Bar, Lines, Quiet, visible
 
 
@@ -50,6 +51,27 @@ def test_a_bar_shows_all_it_was_told(capsys, monkeypatch):
 def test_what_never_began_ends_in_silence(kind, capsys):
     kind().stop()
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_warning_is_a_line_at_once(capsys):
+    progress = Lines()
+    progress.start("toy", 2)
+    progress.warn("step 5 of task 0: the generator is dead")
+    assert capsys.readouterr().err == "toy: warning: step 5 of task 0: the generator is dead\n"
+
+
+def test_a_warning_stands_above_the_bar(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    bar = Bar()
+    bar.start("toy", 2)
+    bar.warn("the generator is dead: body[0] [bold]")
+    bar.stop()
+    assert "toy: warning: the generator is dead: body[0] [bold]\n" in capsys.readouterr().err
+
+
+def test_where_nobody_watches_a_warning_is_pythons():
+    with pytest.warns(GeneratorWarning, match=r"^the generator is dead$"):
+        Quiet().warn("the generator is dead")
 
 
 def test_quiet_writes_nothing(capsys):

@@ -23,6 +23,8 @@ def test_settings_survive_a_mapping():
         ({"lr": math.nan}, "lr: expected 0 or more, got nan"),
         ({"weight_decay": -1}, "weight_decay: expected 0 or more"),
         ({"clip_norm": 0}, "clip_norm: expected more than 0"),
+        ({"clip_generated": -1}, "clip_generated: expected more than 0, or null for no clipping, got -1"),
+        ({"clip_generated": math.nan}, "clip_generated: expected more than 0"),
         ({"momentum": 0.9}, "momentum belongs to sgd"),
         ({"optimizer": "adaam"}, "optimizer: expected 'adam' or"),
     ],
