@@ -17,7 +17,11 @@ __all__ = ["AnyHypernet", "Body", "Combine", "Encoder", "Head"]
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Context -> features ``(*contexts, d)``. Keeps the context dimensions."""
+    """Context -> features ``(*contexts, d)``. Keeps the context dimensions.
+
+    One that makes several contexts of each, such as an image's cells, declares how many dimensions it appends:
+    ``adds_contexts = 2``.
+    """
 
     features: int
     """Width ``d`` of the output."""

@@ -2,7 +2,8 @@
 
 Recurrent layers, embeddings and pooled batch normalisation that run with weights from outside, for one context and for
 many; an LSTM that generates its own weights' scales at every step; the activations that bodies name, and what bodies
-are made of; what slot heads share; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`).
+are made of; what slot heads share; `Tiles`, which cuts images and joins them again; small modules that change a layer's
+output (`LoRA`, `Film`, `Adapter`).
 """
 
 from hyperdnn.nn._activation import activation
@@ -22,6 +23,7 @@ from hyperdnn.nn._self_attention import SelfAttention
 from hyperdnn.nn._sine import Sine, siren_
 from hyperdnn.nn._slot_signs import SlotSigns
 from hyperdnn.nn._tensor_affine import TensorAffine
+from hyperdnn.nn._tiles import Tiles
 
 __all__ = [
     "STEPS",
@@ -40,6 +42,7 @@ __all__ = [
     "Sine",
     "SlotSigns",
     "TensorAffine",
+    "Tiles",
     "activation",
     "channels",
     "siren_",
