@@ -1,12 +1,26 @@
 """Wiring: parts make a `Hypernet`, a hypernet and a target make a `HyperDNN`. No arithmetic here.
 
-`hypernet_vjp` carries gradients that were computed elsewhere back into a hypernet; `unroll` generates weights at
-every time step.
+`Conditioned` makes a model a layer whose weights depend on its own input. `Join`, `Stack` and `WeightMixture` make one
+hypernet of several, `OutputMixture` mixes what several networks compute. `hypernet_vjp` carries gradients that were
+computed elsewhere back into a hypernet; `unroll` generates weights at every time step.
 """
 
+from hyperdnn.models._conditioned import Conditioned
 from hyperdnn.models._hyperdnn import HyperDNN
 from hyperdnn.models._hypernet import Hypernet
+from hyperdnn.models._join import Join, Stack
+from hyperdnn.models._mixture import OutputMixture, WeightMixture
 from hyperdnn.models._unroll import unroll
 from hyperdnn.models._vjp import hypernet_vjp
 
-__all__ = ["HyperDNN", "Hypernet", "hypernet_vjp", "unroll"]
+__all__ = [
+    "Conditioned",
+    "HyperDNN",
+    "Hypernet",
+    "Join",
+    "OutputMixture",
+    "Stack",
+    "WeightMixture",
+    "hypernet_vjp",
+    "unroll",
+]
