@@ -149,6 +149,27 @@ def test_a_baked_network_keeps_the_layers_that_an_inner_target_needs() -> None:
     torch.testing.assert_close(copy.deepcopy(baked)(x), baked(x))
 
 
+@pytest.mark.parametrize("outer", [None, "frozen", "shared"])
+def test_running_statistics_of_an_inner_target_follow_its_own_policy(outer: str | None) -> None:
+    def make(block: nn.Module) -> nn.Module:
+        target = hd.Target(block, select="0.weight", buffers="shared")
+        hypernet = hd.Hypernet(encoder=encoders.Vector(3), body=bodies.MLP(3, 4), head=heads.FullHead(4, target.layout))
+        return models.Conditioned(hd.HyperDNN(target, hypernet))
+
+    module = nn.Sequential(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), nn.Linear(4, 2))
+    targets.attach_conditioned(module, "0", make)
+    plain, target = copy.deepcopy(module), hd.Target(module, select="1.*", buffers=outer)
+    x = torch.randn(3, 5, 3)
+    plain(x.flatten(0, 1))
+    weights = {spec.name: torch.randn(3, *spec.shape) for spec in target.layout}
+    y = target.batched(weights, x)
+    torch.testing.assert_close(dict(module.named_buffers()), dict(plain.named_buffers()))
+    baked = target.bake({name: w[1] for name, w in weights.items()}).eval()
+    target.eval()
+    torch.testing.assert_close(baked(x[1]), target.batched(weights, x)[1])
+    assert y.shape == (3, 5, 2)
+
+
 def test_saved_is_loaded(tmp_path: Path) -> None:
     model = hd.HyperDNN.for_tasks(net(), 3, select="0.*")
     model.save_pretrained(tmp_path)
