@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hyperdnn.encoders import Cells
+from hyperdnn.encoders import Cells, Frozen
 from hyperdnn.errors import ConfigError, ContextError
 from hyperdnn.nn import Tiles
 
@@ -60,3 +60,9 @@ def test_contexts_that_are_no_images(context: torch.Tensor, words: str) -> None:
 def test_a_network_without_widths() -> None:
     with pytest.raises(ConfigError, match=r"Cells needs at least one width, .* cells of 4 pixels"):
         Cells(3, 5, widths=())
+
+
+def test_frozen_it_still_says_that_it_adds_context_dimensions() -> None:
+    frozen = Frozen(Cells(3, 5, widths=(4,)))
+    assert frozen.adds_contexts == Cells.adds_contexts == 2
+    assert frozen(torch.randn(2, 3, 4, 4)).shape == (2, 2, 2, 5)
