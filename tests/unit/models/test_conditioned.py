@@ -1,6 +1,4 @@
 import copy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -209,26 +207,3 @@ def test_expert_kernels_are_condconv() -> None:
     trained = [routing.weight, head.linear.weight, bias]
     grads = [torch.autograd.grad(y.square().sum(), trained) for y in (layer(x), expected)]
     torch.testing.assert_close(*grads)
-
-
-def test_it_compiles_as_one_graph() -> None:
-    """Outside of pytest: the wrappers that check shapes at run time are not for the compiler to trace."""
-    ran = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    assert ran.stdout.split() == ["alone", "one", "many"]
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    module = net()
-    model = hd.HyperDNN.for_tasks(copy.deepcopy(module), 3, select="0.*")
-    x = torch.randn(3, 5, 3, dtype=torch.float64)
-    for name, run, inputs, options in (
-        ("alone", module, x[0], {}),
-        ("one", model, x[0], {"context": torch.tensor(1)}),
-        ("many", model, x, {"context": torch.arange(3)}),
-    ):
-        torch._dynamo.reset()
-        compiled = torch.compile(run, backend="eager", fullgraph=True)
-        torch.testing.assert_close(compiled(inputs, **options), run(inputs, **options))
-        print(name)

@@ -1,6 +1,4 @@
 import copy
-import subprocess
-import sys
 from pathlib import Path
 
 import jaxtyping
@@ -231,34 +229,3 @@ def test_outputs_that_cannot_be_mixed() -> None:
     mixture = models.OutputMixture(hd.HyperDNN(target, hypernet(target.layout)))
     with pytest.raises(BatchingError, match=r"an output of torch.int64 cannot be mixed. Return floating-point"):
         mixture(torch.randn(2, 3, dtype=FLOAT), context=(EXPERTS, torch.rand(2, 5)))
-
-
-def test_they_compile_as_one_graph() -> None:
-    """Outside of pytest: the wrappers that check shapes at run time are not for the compiler to trace."""
-    ran = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    assert ran.stdout.split() == ["weights", "outputs", "join", "tiles"]
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    x = torch.randn(6, 3, dtype=FLOAT)
-    target = hd.Target(Net().to(FLOAT))
-    parts = [hypernet(target.layout.select("layers.0.*")), hypernet(target.layout.select("layers.2.*"))]
-    joined = hd.HyperDNN(target, models.Join(target.layout, parts))
-    one = EXPERTS[0], torch.tensor(2)
-    image = torch.randn(2, 1, 7, 5)
-
-    def tiled(image: Tensor) -> Tensor:
-        return hd.nn.Tiles(2, 1).fold(hd.nn.Tiles(2, 1).split(image) * 2, 7, 5)
-
-    for name, run, inputs, options in (
-        ("weights", weight_mixture(router()), x, {"context": (EXPERTS, x[0])}),
-        ("outputs", output_mixture(router()), x, {"context": (EXPERTS, x)}),
-        ("join", joined, x, {"context": one}),
-        ("tiles", tiled, image, {}),
-    ):
-        torch._dynamo.reset()
-        compiled = torch.compile(run, backend="eager", fullgraph=True)
-        torch.testing.assert_close(compiled(inputs, **options), run(inputs, **options))
-        print(name)
