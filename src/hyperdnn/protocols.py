@@ -20,7 +20,8 @@ class Encoder(Protocol):
     """Context -> features ``(*contexts, d)``. Keeps the context dimensions.
 
     One that gives tokens ``(*contexts, n, d)``, or a tuple of them and a boolean mask ``(*contexts, n)`` that is true
-    where there is a token, declares ``tokens = True``.
+    where there is a token, declares ``tokens = True``. One that makes several contexts of each, such as an image's
+    cells, declares how many dimensions it appends: ``adds_contexts = 2``.
     """
 
     features: int

@@ -212,6 +212,12 @@ ENCODERS = (
         output=(5,),
     ),
     Case(
+        part=encoders.Cells,
+        build=lambda **factories: encoders.Cells(2, 5, widths=(4, 6), **factories),
+        example=_rows(2, 6, 9),
+        output=(2, 3, 5),
+    ),
+    Case(
         part=encoders.Join,
         build=lambda: encoders.Join(encoders.Table(4, 2), encoders.Vector(3)),
         example=lambda contexts, dtype: (_indices(contexts, dtype), _rows(3)(contexts, dtype)),

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import hyperdnn as hd
-from hyperdnn import bodies, encoders, heads, targets
+from hyperdnn import bodies, encoders, heads, models, targets
 from hyperdnn._torch import tree_leaves
 
 ONE, MANY = torch.tensor(1), torch.arange(3)
@@ -67,6 +67,57 @@ def assembled(head, combine=None):
     return hd.HyperDNN(target, hypernet)
 
 
+def conditioned():
+    def make(layer):
+        target = hd.Target(layer, select="weight")
+        hypernet = hd.Hypernet(encoder=encoders.Vector(4), body=bodies.MLP(4, 5), head=heads.FullHead(5, target.layout))
+        return models.Conditioned(hd.HyperDNN(target, hypernet))
+
+    net = mlp()
+    targets.attach_conditioned(net, "3", make)
+    return net
+
+
+class Routed(nn.Module):
+    """A model whose context is made of a task's index: three experts and gates, or the same index twice."""
+
+    def __init__(self, kind):
+        super().__init__()
+        target = hd.Target(mlp())
+        layouts = [target.layout.select("0.*"), target.layout.select("2.*", "3.*")]
+        self.kind = kind
+        if kind == "joined":
+            self.model = hd.HyperDNN(target, models.Join(target.layout, [experts(layout) for layout in layouts]))
+        elif kind == "weights":
+            self.model = hd.HyperDNN(target, models.WeightMixture(experts(target.layout), gate=nn.Linear(3, 3)))
+        else:
+            self.model = models.OutputMixture(hd.HyperDNN(target, experts(target.layout)), gate=nn.Linear(3, 3))
+
+    def forward(self, x, *, context):
+        routed = nn.functional.one_hot(context, 3).float()
+        return self.model(x, context=(context, context) if self.kind == "joined" else (MANY, routed))
+
+
+def experts(layout):
+    return hd.Hypernet(encoder=encoders.Table(3, 4), body=bodies.MLP(4, 6), head=heads.FullHead(6, layout))
+
+
+class Tiled(nn.Module):
+    """Weights for each cell of an image; the context is not used."""
+
+    def __init__(self):
+        super().__init__()
+        target = hd.Target(nn.Conv2d(2, 3, 3))
+        hypernet = hd.Hypernet(
+            encoder=encoders.Cells(2, 4, widths=(4,)), body=bodies.MLP(4, 5), head=heads.FullHead(5, target.layout)
+        )
+        self.model = hd.HyperDNN(target, hypernet)
+
+    def forward(self, x, *, context):
+        tiles = hd.nn.Tiles(2, overlap=1)
+        return tiles.fold(self.model.paired(tiles.split(x), context=x), 5, 4)
+
+
 def tasks(net, **options):
     return lambda: hd.HyperDNN.for_tasks(net(), 3, hidden=6, features=4, **options)
 
@@ -90,6 +141,11 @@ MODELS = {  # how to make one, its data for contexts
     "gru-cell": (tasks(lambda: nn.GRUCell(3, 4)), data(5, 3)),
     "transformer": (tasks(transformer), data(5, 3, 4)),
     "transformer-evaluation": (lambda: tasks(transformer)().eval(), data(5, 3, 4)),
+    "conditioned": (tasks(conditioned, select="0.*"), data(5, 3)),
+    "joined-hypernets": (lambda: Routed("joined"), data(5, 3)),
+    "weight-mixture": (lambda: Routed("weights"), data(5, 3)),
+    "output-mixture": (lambda: Routed("outputs"), data(5, 3)),
+    "tiled": (Tiled, data(2, 5, 4)),
     "structured": (tasks(Structured), lambda contexts: {"x": torch.randn(*contexts, 5, 3)}),
 }
 WITHOUT_GRADIENT = ("mlp", "transformer-evaluation")  # where torch has kernels for inference of their own

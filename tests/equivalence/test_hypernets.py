@@ -50,6 +50,36 @@ def test_nested_is_composed(kind):
     assert_same(y, torch.stack(list(outputs.values())))
 
 
+def test_two_levels_learn_together():
+    """Tasks generate hypernets, which generate networks for their own contexts: many contexts at both levels."""
+    net = _net()
+    inner = hd.Target(copy.deepcopy(net))
+    made = _hypernet(encoders.Vector(5), inner.layout)
+    plain = copy.deepcopy(made)
+    target = hd.Target(made)
+    outer = hd.HyperDNN(target, _hypernet(encoders.Table(2, 5), target.layout))
+    vectors = torch.randn(2, 3, 5, dtype=FLOAT)
+    x, y = torch.randn(2, 3, 8, 3, dtype=FLOAT), torch.randn(2, 3, 8, 2, dtype=FLOAT)
+
+    def error(tasks):
+        return (inner.batched(outer(vectors, context=tasks), x) - y).square().mean()
+
+    weights = outer.generate(torch.arange(2))
+    outputs, _ = loop(plain, weights, (2,), lambda hypernet, where: inner.batched(hypernet(vectors[where]), x[where]))
+    assert_same(error(torch.arange(2)), (torch.stack(list(outputs.values())) - y).square().mean())
+    parameters = list(outer.parameters())
+    optimizer = torch.optim.Adam(parameters, 3e-3)
+    losses = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss = error(torch.arange(2))
+        loss.backward()
+        losses.append(loss.item())
+        optimizer.step()
+    assert all(p.grad.abs().max() > 0 for p in parameters)
+    assert losses[-1] < 0.9 * losses[0]
+
+
 def test_a_model_as_a_target():
     class Applied(nn.Module):
         def __init__(self, model):

@@ -37,6 +37,7 @@ class Frozen(nn.Module):
         self.encoder = encoder.requires_grad_(False).eval()
         self.features = width
         self.tokens = getattr(encoder, "tokens", False) is True
+        self.adds_contexts: int = getattr(encoder, "adds_contexts", 0)
 
     def train(self, mode: bool = True) -> "Frozen":
         """Set the mode of this module; its encoder stays in evaluation mode."""

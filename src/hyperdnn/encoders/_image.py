@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hyperdnn.encoders._finite import check_floats
+from hyperdnn.encoders._halving import halving
 from hyperdnn.encoders._keep_scale import keep_scale_
 from hyperdnn.errors import ConfigError
 
@@ -54,12 +55,7 @@ class Image(nn.Module):
         self.channels = channels
         self.features = features
         self.widths = tuple(widths)
-        layers: list[nn.Module] = []
-        for inputs, outputs in zip((channels, *widths), widths, strict=False):
-            convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, device=device, dtype=dtype)
-            keep_scale_(convolution)
-            layers += [convolution, nn.GroupNorm(1, outputs, device=device, dtype=dtype), nn.GELU()]
-        self.layers = nn.Sequential(*layers)
+        self.layers = halving(channels, widths, kernel=3, device=device, dtype=dtype)
         self.out = nn.Linear(widths[-1], features, device=device, dtype=dtype)
         keep_scale_(self.out)
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from hyperdnn import bodies, encoders, heads
 from hyperdnn.errors import ConfigError
-from hyperdnn.models import GraphHypernet, HyperDNN, Hypernet
+from hyperdnn.models import GraphHypernet, HyperDNN, Hypernet, Join, Stack, WeightMixture
 from hyperdnn.nn import CrossAttention, Recurrent, RecurrentCell, SelfAttention
 
 __all__ = ["Classification", "Conditioning", "Criterion", "classify"]
@@ -115,19 +115,20 @@ def classify(model: HyperDNN | GraphHypernet, *, conditioned_on: Conditioning | 
     hypernet = model.hypernet
     sources = _sources(hypernet, conditioned_on)
     closed = Criterion(("unknown",), f"{type(hypernet).__name__} is not a Hypernet: it has no parts to look at")
+    parts = _hypernets(hypernet)
     return Classification(
         input=_input(sources) if sources else closed,
-        output=_output(hypernet.head) if isinstance(hypernet, Hypernet) else closed,
+        output=_output(hypernet, [head for part in parts for head in _heads(part.head)]) if parts else closed,
         input_variability=_input_variability(sources) if sources else closed,
         output_variability=Criterion(("static",), f"one layout of {len(model.target.layout)} tensors for all contexts"),
-        architecture=_architecture(_stages(hypernet)) if isinstance(hypernet, Hypernet) else closed,
+        architecture=_architecture(_stages(parts)) if parts else closed,
     )
 
 
 def _of_architectures(model: GraphHypernet) -> Classification:
     return Classification(
         input=Criterion(("task-conditioned",), f"{type(model.nodes).__name__}: an architecture describes the task"),
-        output=_output(model.head),
+        output=_output(model, [model.head]),
         input_variability=Criterion(("static",), _VARIABILITY["task"]),
         output_variability=Criterion(("dynamic",), "names and shapes come with the architecture"),
         architecture=_architecture([("body", model.body)]),
@@ -136,9 +137,11 @@ def _of_architectures(model: GraphHypernet) -> Classification:
 
 def _sources(hypernet: nn.Module, told: Conditioning | None) -> list[tuple[Conditioning, str]]:
     """What each context stands for, and why; empty if nobody knows."""
-    if not isinstance(hypernet, Hypernet):
+    inner = [encoder for part in _hypernets(hypernet) for encoder in _encoders(part.encoder)]
+    if not inner:
         return [(told, f"{type(hypernet).__name__}: as told")] if told else []
-    inner = _encoders(hypernet.encoder)
+    if isinstance(hypernet, WeightMixture) and hypernet.gate is not None:
+        inner += _encoders(hypernet.gate)
     if told and all(isinstance(encoder, _CERTAIN) for encoder in inner):
         names = ", ".join(dict.fromkeys(type(encoder).__name__ for encoder in inner))
         raise ConfigError(f"conditioned_on={told!r}, but {names} leaves nothing open: leave the argument out.")
@@ -156,6 +159,16 @@ def _source(encoder: nn.Module, told: Conditioning | None) -> tuple[Conditioning
     if isinstance(encoder, _TASKS):
         return "task", f"{name}: assumed to describe the task, else say conditioned_on="
     return "data", f"{name}: assumed to read data, else say conditioned_on="
+
+
+def _hypernets(hypernet: nn.Module) -> list[Hypernet]:
+    """The hypernets that generate, out of those that only hold others; empty if one of them is in one piece."""
+    if isinstance(hypernet, WeightMixture):
+        return _hypernets(hypernet.hypernet)
+    if isinstance(hypernet, Join | Stack):
+        parts = [_hypernets(part) for part in hypernet.hypernets]
+        return [inner for part in parts for inner in part] if all(parts) else []
+    return [hypernet] if isinstance(hypernet, Hypernet) else []
 
 
 def _encoders(encoder: nn.Module) -> list[nn.Module]:
@@ -176,13 +189,13 @@ def _input_variability(sources: Sequence[tuple[Conditioning, str]]) -> Criterion
     return Criterion(values, "; ".join(_VARIABILITY[source] for source in found))
 
 
-def _output(head: nn.Module) -> Criterion:
-    parts = _heads(head)
+def _output(hypernet: nn.Module, parts: Sequence[nn.Module]) -> Criterion:
     values = [word for part in parts for word in _strategy(part)[0]]
     reasons = [_strategy(part)[1] for part in parts]
     if len(parts) > 1:
         values.insert(0, "generate multiple")
-        reasons.insert(0, f"Join of {len(parts)} heads")
+        holder = "Join" if isinstance(hypernet, Hypernet) else type(hypernet).__name__
+        reasons.insert(0, f"{holder} of {len(parts)} heads")
     return Criterion(_once(values), "; ".join(_once(reasons)))
 
 
@@ -213,8 +226,9 @@ def _strategy(head: nn.Module) -> tuple[tuple[str, ...], str]:
     return ("unknown",), f"{name} is a head of yours"
 
 
-def _stages(hypernet: Hypernet) -> list[tuple[str, nn.Module]]:
-    return [("body", hypernet.body), *(("encoder", part) for part in _encoders(hypernet.encoder))]
+def _stages(hypernets: Sequence[Hypernet]) -> list[tuple[str, nn.Module]]:
+    stages = [("body", hypernet.body) for hypernet in hypernets]
+    return stages + [("encoder", part) for hypernet in hypernets for part in _encoders(hypernet.encoder)]
 
 
 def _architecture(stages: Sequence[tuple[str, nn.Module]]) -> Criterion:

@@ -181,12 +181,13 @@ class HyperDNN(nn.Module):
         """Trainable parameters by role, for an optimiser: ``encoder``, ``slots``, ``body``, ``head``, ``kept``.
 
         Each group has its ``name``; roles without a parameter are left out, a parameter with two roles counts for the
-        first.
+        first. Of several hypernets the stages of equal role are one group.
         """
         known = ("encoder", "slots", "body", "head")
         groups: dict[str, list[nn.Parameter]] = {role: [] for role in (*known, "hypernet", "kept")}
         for name, parameter in self.named_parameters():
-            owner, role = name.split(".")[:2]
+            owner, *path = name.split(".")
+            role = next((part for part in path if part not in ("hypernet", "hypernets") and not part.isdigit()), "")
             if parameter.requires_grad:
                 groups[(role if role in known else "hypernet") if owner == "hypernet" else "kept"].append(parameter)
         return [{"name": role, "params": parameters} for role, parameters in groups.items() if parameters]

@@ -2,8 +2,8 @@
 
 Recurrent layers, embeddings and pooled batch normalisation that run with weights from outside, for one context and for
 many; an LSTM that generates its own weights' scales at every step; the activations that bodies name, and what bodies
-are made of; what slot heads share; weights that exist only while they
-are read; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`).
+are made of; what slot heads share; weights that exist only while they are read; `Tiles`, which cuts images and joins
+them again; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`).
 """
 
 from hyperdnn.nn._activation import activation, gain
@@ -27,6 +27,7 @@ from hyperdnn.nn._slot_convolution import SlotConvolution, SlotDeconvolution
 from hyperdnn.nn._slot_signs import SlotSigns
 from hyperdnn.nn._streamed import Make, StreamedWeight
 from hyperdnn.nn._tensor_affine import TensorAffine
+from hyperdnn.nn._tiles import Tiles
 
 __all__ = [
     "STEPS",
@@ -51,6 +52,7 @@ __all__ = [
     "SlotSigns",
     "StreamedWeight",
     "TensorAffine",
+    "Tiles",
     "activation",
     "channels",
     "gain",

@@ -1,4 +1,4 @@
-"""Small modules beside the layers of a target, whose parameters are then generated instead of the layers' own."""
+"""Small modules beside the layers of a target, or in their place: what changes a module before it is taken over."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -11,8 +11,9 @@ from hyperdnn.nn import Adapter, Attached, Film, LoRA, channels
 from hyperdnn.targets._layers import Kind, LayerSelector, choose_layers, layers_of, own_layer
 from hyperdnn.targets._places import check_fresh
 from hyperdnn.targets._target import Target
+from hyperdnn.targets._undo import as_it_was_on_error
 
-__all__ = ["attach_adapter", "attach_film", "attach_lora"]
+__all__ = ["attach_adapter", "attach_conditioned", "attach_film", "attach_lora"]
 
 
 def attach_lora(
@@ -112,6 +113,51 @@ def attach_adapter(
     return _attach(net, select, _ADAPTER, lambda layer: _wrap(layer, "adapter", make))
 
 
+def attach_conditioned(
+    net: nn.Module,
+    select: LayerSelector | Iterable[LayerSelector],
+    make: Callable[[nn.Module], nn.Module],
+) -> tuple[str, ...]:
+    """Replace layers of a module, in place, by ones whose weights are generated from the layer's own input.
+
+    The layers' parameters leave the module, as with every target; those of the hypernets come in and are trained, or
+    generated in turn, under the layers' names::
+
+        def make(layer):
+            target = hd.Target(layer, select="weight")
+            return models.Conditioned(hd.HyperDNN(target, my_hypernet(target.layout)))
+
+        targets.attach_conditioned(net, "blocks.*.conv", make)
+
+    A network that is baked keeps such layers: their weights differ from sample to sample.
+
+    Args:
+        net: the module that is changed.
+        select: which layers: a glob over module names, a layer type, or several of them (their union). A block is
+            replaced as a whole; what has no parameters, or a hypernet already, is left alone.
+        make: layer -> the module in its place, such as a `models.Conditioned` around it.
+
+    Returns:
+        The names of the layers, one for each layer.
+
+    Raises:
+        LayoutError: if a selector reaches no such layer, or one inside another. The module is then as it was, as after
+            any error of ``make``.
+        ConfigError: if ``make`` returns no module, or the layer itself.
+    """
+
+    def replaced(layer: nn.Module) -> nn.Module:
+        made = make(layer)
+        if made is layer:
+            raise ConfigError(f"make returned the {type(layer).__name__} itself: expected a module in its place.")
+        if not isinstance(made, nn.Module):
+            raise ConfigError(f"make: expected a module, such as models.Conditioned, got {type(made).__name__}.")
+        return made
+
+    with as_it_was_on_error(net):
+        return _attach(net, select, _CONDITIONED, replaced)
+
+
 def _attach(
     net: nn.Module,
     select: LayerSelector | Iterable[LayerSelector],
@@ -139,12 +185,18 @@ def _attach(
 def _leave_fast_path(net: nn.Module) -> None:
     """Keep torch's transformer layers from their fused inference path, which reads weights and calls no layer."""
     for module in net.modules():
-        if not any(isinstance(inner, LoRA | Attached) for inner in module.modules()):
+        if not any(isinstance(inner, LoRA | Attached | Target) for inner in module.modules()):
             continue
         if isinstance(module, nn.TransformerEncoder):
             module.use_nested_tensor = False
         if isinstance(module, nn.TransformerEncoderLayer):
             module.activation_relu_or_gelu = 0  # what torch itself notes for an activation that path does not have
+
+
+def _is_plain(layer: nn.Module) -> bool:
+    """Whether a layer has parameters, none of them generated."""
+    has_any = any(True for _ in layer.parameters())
+    return has_any and not any(isinstance(inner, Target) for inner in layer.modules())
 
 
 def _channels(layer: nn.Module) -> tuple[int, int] | None:
@@ -167,3 +219,4 @@ def _wrap(layer: nn.Module, name: str, make: Callable[..., nn.Module]) -> nn.Mod
 _LORA = Kind("LoRA", "linear layer, embedding or convolution", LoRA.takes)
 _FILM = Kind("film", "layer with channels", lambda layer: _channels(layer) is not None)
 _ADAPTER = _FILM._replace(name="adapter")
+_CONDITIONED = Kind("a hypernet of its own", "layer with parameters", _is_plain)

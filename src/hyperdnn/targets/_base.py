@@ -34,7 +34,9 @@ class BaseWeights(nn.Module):
             node.register_parameter(leaf, nn.Parameter(module.get_parameter(spec.name).detach(), requires_grad=trained))
 
     def __getitem__(self, name: str) -> Tensor:
-        return self.get_parameter(name)
+        owner, _, leaf = name.rpartition(".")
+        value: Tensor = getattr(self.get_submodule(owner), leaf)  # a plain tensor where the base is itself generated
+        return value
 
 
 def assemble(

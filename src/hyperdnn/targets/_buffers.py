@@ -33,11 +33,15 @@ contexts. ``per_context``: one set for each context id, passed and returned."""
 
 
 def statistics(module: nn.Module) -> dict[str, nn.Module]:
-    """The layers with running statistics, by name."""
+    """The layers with running statistics, by name; targets inside the module have a policy of their own."""
+    targets = [name for name, inner in module.named_modules() if name and hasattr(inner, "buffers_policy")]
+    inside = tuple(f"{name}." for name in targets)
     return {
         name: layer
         for name, layer in module.named_modules()
-        if isinstance(layer, NormBase | PooledBatchNorm) and layer.running_mean is not None
+        if isinstance(layer, NormBase | PooledBatchNorm)
+        and layer.running_mean is not None
+        and not name.startswith(inside)
     }
 
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from hyperdnn.errors import LayoutError, nearest
 from hyperdnn.nn import Attached, LoRA
+from hyperdnn.targets._target import Target
 
 __all__ = ["Kind", "LayerSelector", "choose_layers", "layers_of", "own_layer"]
 
@@ -26,13 +27,16 @@ class Kind(NamedTuple):
 
 
 def layers_of(net: nn.Module) -> dict[str, nn.Module]:
-    """All modules under all their names, without the root and without the inside of layers that have attachments."""
+    """All modules under all their names, without the root.
+
+    Left out is the inside of layers that have attachments, and of models that stand in the module as a layer.
+    """
     found: dict[str, nn.Module] = {}
     inside: tuple[str, ...] = ()
     for name, layer in net.named_modules(remove_duplicate=False):
         if name and not name.startswith(inside):
             found[name] = layer
-            if isinstance(layer, LoRA | Attached):
+            if isinstance(layer, LoRA | Attached) or any(isinstance(child, Target) for child in layer.children()):
                 inside = (*inside, f"{name}.")
     return found
 
@@ -73,6 +77,7 @@ def choose_layers(
     for name, layer in layers.items():
         if id(layer) in chosen:
             first.setdefault(id(layer), name)
+    _check_separate(list(first.values()))
     return {name: layers[name] for name in first.values()}
 
 
@@ -101,6 +106,13 @@ def _check_free(name: str, layer: nn.Module, kind: Kind) -> None:
         raise LayoutError(f"'{name}' has {kind.name} already. Select other layers.")
     if kind.name == "LoRA" and attached:
         raise LayoutError(f"'{name}' has {attached[0]} behind it. Attach LoRA first.")
+
+
+def _check_separate(names: list[str]) -> None:
+    for name in names:
+        inside = [other for other in names if other.startswith(f"{name}.")]
+        if inside:
+            raise LayoutError(f"'{inside[0]}' lies inside '{name}', which is selected too. Select one of them.")
 
 
 def _nothing(selector: LayerSelector, matched: list[str], layers: Mapping[str, nn.Module], kind: Kind) -> str:

@@ -74,9 +74,9 @@ def names_for_calls(module: nn.Module, layout: ParamLayout) -> dict[str, tuple[s
     return {spec.name: tuple(name for name in spec.names if name in wanted) for spec in layout}
 
 
-def release(module: nn.Module) -> None:
+def release(owners: Iterable[nn.Module]) -> None:
     """Forget that parameters were taken away, in a copy that has got others."""
-    for owner in module.modules():
+    for owner in owners:
         owner.__dict__.pop(_MARK, None)
 
 

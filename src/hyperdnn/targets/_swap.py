@@ -1,6 +1,6 @@
 """Layers that cannot run with weights from outside: ours in, torch's back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import nn
 
@@ -72,8 +72,13 @@ def can_pool(layer: nn.Module) -> bool:
     return type(layer) in _BATCH_NORM
 
 
-def restore(module: nn.Module) -> nn.Module:
-    """Put torch's own layers back, with the parameters that are there now."""
+def restore(module: nn.Module, keep: type[nn.Module] | tuple[()] = ()) -> nn.Module:
+    """Put torch's own layers back, with the parameters that are there now.
+
+    Args:
+        module: where our layers are.
+        keep: modules of this class stay as they are: a target that stands inside the module still needs our layers.
+    """
 
     def theirs(layer: nn.Module) -> nn.Module:
         if not isinstance(layer, Lookup | Recurrent | RecurrentCell | PooledBatchNorm):
@@ -84,12 +89,15 @@ def restore(module: nn.Module) -> nn.Module:
             setattr(original, name, parameter)
         return original
 
-    return _replace(module, theirs)
+    inside = [inner for node in module.modules() if isinstance(node, keep) for inner in node.modules()]
+    return _replace(module, theirs, {id(inner): inner for inner in inside})
 
 
-def _replace(module: nn.Module, make: Callable[[nn.Module], nn.Module]) -> nn.Module:
-    """Apply ``make`` to every submodule, the root included; one that occurs twice stays one layer."""
-    made: dict[int, nn.Module] = {}
+def _replace(
+    module: nn.Module, make: Callable[[nn.Module], nn.Module], settled: Mapping[int, nn.Module] | None = None
+) -> nn.Module:
+    """Apply ``make`` to every submodule, the root included, save those settled; one that occurs twice stays one."""
+    made: dict[int, nn.Module] = dict(settled or {})
 
     def visit(node: nn.Module) -> nn.Module:
         if id(node) not in made:

@@ -242,7 +242,7 @@ class Target(nn.Module):
     def bake(self, weights: Weights, *, buffers: Mapping[str, Tensor] | None = None) -> nn.Module:
         """One context's network as a plain module of the class that was taken over.
 
-        Nothing of hyperdnn is left in it, and changing it does not change the target.
+        Of hyperdnn only models that stand in it as layers are left; changing it does not change the target.
 
         Args:
             weights: of a single context.
@@ -256,7 +256,7 @@ class Target(nn.Module):
         if contexts:
             raise ContextError(f"bake makes one network, got weights of {tuple(contexts)} contexts: index one of them.")
         own = self.initial_buffers(0) if self.buffers_policy == "per_context" else {}
-        return bake(self.module, self.replaced, effective, check_rows(buffers or {}, own))
+        return bake(self.module, self.replaced, effective, check_rows(buffers or {}, own), Target)
 
     def initial_buffers(self, contexts: int) -> dict[str, Tensor]:
         """Running statistics for ``contexts`` contexts, as the module came with: name -> ``(contexts, *shape)``."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 import hyperdnn as hd
-from hyperdnn import bodies, encoders, heads
+from hyperdnn import bodies, encoders, heads, models
 from hyperdnn.errors import ConfigError
 from hyperdnn.inspect import Classification
 from hyperdnn.lab._discover import configuration, load
@@ -87,6 +87,7 @@ ENCODERS = {
     "UniformNoise": (lambda: encoders.UniformNoise(6), "noise", "dynamic"),
     "LearnedNoise": (lambda: encoders.LearnedNoise(6), "noise", "dynamic"),
     "Image": (lambda: encoders.Image(1, 6, widths=(4,)), "data", "dynamic"),
+    "Cells": (lambda: encoders.Cells(1, 6, widths=(4,)), "data", "dynamic"),
     "Set": (lambda: encoders.Set(3, 6, hidden=8, num_heads=2), "data", "dynamic"),
     "Sequence": (lambda: encoders.Sequence(3, 6, hidden=8), "data", "dynamic"),
     "Graph": (lambda: encoders.Graph(3, 6, hidden=8, num_heads=2), "data", "dynamic"),
@@ -132,6 +133,25 @@ def test_one_says_what_an_encoder_leaves_open() -> None:
 def test_what_an_encoder_says_itself_cannot_be_told_otherwise() -> None:
     with pytest.raises(ConfigError, match="conditioned_on='data', but Table leaves nothing open: leave the argument"):
         hd.classify(build(), conditioned_on="data")
+
+
+def test_several_hypernets_are_what_each_of_them_is() -> None:
+    target = hd.Target(nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)))
+    layouts = [target.layout.select("0.*"), target.layout.select("1.*")]
+    stages = [encoders.Table(3, 6), encoders.Vector(6)], [bodies.MLP(6, 6), bodies.Linear(6, 6)]
+    made = [heads.FullHead(6, layouts[0]), heads.MultiHead(6, layouts[1])]
+    parts = [hd.Hypernet(encoder=e, body=b, head=h) for e, b, h in zip(*stages, made, strict=True)]
+    found = hd.classify(hd.HyperDNN(target, models.Join(target.layout, parts)), conditioned_on="data")
+    assert found.input.values == ("task-conditioned", "data-conditioned")
+    assert found.output.values == ("generate multiple", "generate once")
+    assert found.output.reason.startswith("Join of 2 heads; ")
+    assert found.architecture.values == ("MLP", "linear")
+    mixture = models.WeightMixture(parts[0], gate=encoders.FromModule(nn.Linear(3, 3), 3))
+    found = hd.classify(hd.HyperDNN(hd.Target(nn.Sequential(nn.Linear(4, 3))), mixture))
+    assert found.input.values == ("task-conditioned", "data-conditioned")
+    assert found.output.values == ("generate once",)
+    stack = models.Stack([parts[0], Own(layouts[0])])
+    assert hd.classify(hd.HyperDNN(hd.Target(nn.Sequential(nn.Linear(4, 3))), stack)).output.values == ("unknown",)
 
 
 def test_an_unknown_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

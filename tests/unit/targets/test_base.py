@@ -18,3 +18,18 @@ def test_values_stay_under_their_dotted_names(trained: bool) -> None:
 def test_a_parameter_of_the_module_itself() -> None:
     module = nn.Linear(3, 4)
     assert torch.equal(BaseWeights(module, ParamLayout.of(module), trained=False)["bias"], module.bias)
+
+
+def test_a_base_that_is_itself_generated() -> None:
+    module = nn.Linear(3, 4)
+    base = BaseWeights(module, ParamLayout.of(module), trained=False)
+
+    class Read(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.base = base
+
+        def forward(self) -> torch.Tensor:
+            return self.base["bias"]
+
+    assert torch.equal(torch.func.functional_call(Read(), {"base.bias": torch.ones(4)}, ()), torch.ones(4))
