@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     )
     from hyperdnn.inspect import check_init, classify, summary
     from hyperdnn.layout import ParamLayout, ParamSpec
-    from hyperdnn.models import HyperDNN, Hypernet, hypernet_vjp, unroll
+    from hyperdnn.models import Cached, HyperDNN, Hypernet, hypernet_vjp, unroll
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
 
 _HOMES = {
+    "Cached": "models",
     "HyperDNN": "models",
     "Hypernet": "models",
     "ParamLayout": "layout",
@@ -45,6 +46,7 @@ _HOMES = {
     "unroll": "models",
 }
 __all__ = [
+    "Cached",
     "HyperDNN",
     "Hypernet",
     "ParamLayout",
