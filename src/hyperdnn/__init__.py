@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from hyperdnn.inspect import check_init, classify, health, summary
     from hyperdnn.layout import Architecture, ParamLayout, ParamSpec
-    from hyperdnn.models import GraphHypernet, HyperDNN, Hypernet, clip_gradient, hypernet_vjp, unroll
+    from hyperdnn.models import Cached, GraphHypernet, HyperDNN, Hypernet, clip_gradient, hypernet_vjp, unroll
     from hyperdnn.planning import plan
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Architecture": "layout",
     "GraphHypernet": "models",
+    "Cached": "models",
     "HyperDNN": "models",
     "Hypernet": "models",
     "ParamLayout": "layout",
@@ -54,6 +55,7 @@ _HOMES = {
 __all__ = [
     "Architecture",
     "GraphHypernet",
+    "Cached",
     "HyperDNN",
     "Hypernet",
     "ParamLayout",

@@ -2,10 +2,12 @@
 
 `Conditioned` makes a model a layer whose weights depend on its own input. `Join`, `Stack` and `WeightMixture` make one
 hypernet of several, `OutputMixture` mixes what several networks compute. `GraphHypernet` generates for architectures
-that come with the call. `hypernet_vjp` carries gradients that were computed elsewhere back into a hypernet;
-`clip_gradient` bounds those that enter it; `unroll` generates weights at every time step.
+that come with the call, `Cached` remembers the weights of contexts that return. `hypernet_vjp` carries gradients that
+were computed elsewhere back into a hypernet; `clip_gradient` bounds those that enter it; `unroll` generates weights at
+every time step.
 """
 
+from hyperdnn.models._cached import Cached
 from hyperdnn.models._clip import clip_gradient
 from hyperdnn.models._conditioned import Conditioned
 from hyperdnn.models._graph import GraphHypernet
@@ -17,6 +19,7 @@ from hyperdnn.models._unroll import unroll
 from hyperdnn.models._vjp import hypernet_vjp
 
 __all__ = [
+    "Cached",
     "Conditioned",
     "GraphHypernet",
     "HyperDNN",
