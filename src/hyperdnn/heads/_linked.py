@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.init import Moments
 from hyperdnn.layout import ParamLayout, ParamSpec, Selector
+from hyperdnn.nn import Extension, Grown, growing
 from hyperdnn.typing import Weights
 
 __all__ = ["Linked"]
@@ -68,9 +69,19 @@ class Linked(nn.Module):
         super().__init__()
         self.layout = layout
         self.links = _chosen(layout, links)  # by name of the tensor
-        self.head = head(ParamLayout(tuple(_before(spec, self.links.get(spec.name)) for spec in layout)))
+        self.head = head(self._before(layout))
         self.hidden = getattr(self.head, "hidden", None)
         self.slots = getattr(self.head, "slots", None)
+
+    def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
+        """Slots that a layout with more rows adds to the head."""
+        return growing(self.head).new_slots(self._before(layout))
+
+    def resize(self, layout: ParamLayout) -> list[Grown]:
+        """Generate for a layout with more rows (see `HyperDNN.resize`)."""
+        grown = growing(self.head).resize(self._before(layout))
+        self.layout, self.slots = layout, getattr(self.head, "slots", None)
+        return grown
 
     def forward(self, features: Float[Tensor, "*rows hidden"]) -> Weights:
         weights: Weights = self.head(features)
@@ -78,6 +89,10 @@ class Linked(nn.Module):
             name: _LINKS[self.links[name]].apply(tensor, self.layout[name]) if name in self.links else tensor
             for name, tensor in weights.items()
         }
+
+    def _before(self, layout: ParamLayout) -> ParamLayout:
+        """The head's layout: moments lie before the functions."""
+        return ParamLayout(tuple(_before(spec, self.links.get(spec.name)) for spec in layout))
 
 
 def _chosen(layout: ParamLayout, links: Mapping[Selector, str]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 Recurrent layers, embeddings and pooled batch normalisation that run with weights from outside, for one context and for
 many; an LSTM that generates its own weights' scales at every step; the activations that bodies name, and what bodies
-are made of; what slot heads share; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`).
+are made of; what slot heads share; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`); rows that
+tensors gain when a target grows.
 """
 
 from hyperdnn.nn._activation import activation
@@ -11,6 +12,7 @@ from hyperdnn.nn._attached import Attached
 from hyperdnn.nn._cells import STEPS, RecurrentCell
 from hyperdnn.nn._channels import channels
 from hyperdnn.nn._film import Film
+from hyperdnn.nn._growing import Growing, growing
 from hyperdnn.nn._hyper_lstm import HyperLSTM
 from hyperdnn.nn._hyper_lstm_cell import HyperLSTMCell
 from hyperdnn.nn._lookup import Lookup
@@ -18,6 +20,7 @@ from hyperdnn.nn._lora import LoRA
 from hyperdnn.nn._pooled import PooledBatchNorm
 from hyperdnn.nn._recurrent import Recurrent
 from hyperdnn.nn._residual import Residual
+from hyperdnn.nn._rows import Extension, Grown, extend_rows_, kept_rows, longer_runs, with_rows
 from hyperdnn.nn._self_attention import SelfAttention
 from hyperdnn.nn._sine import Sine, siren_
 from hyperdnn.nn._slot_signs import SlotSigns
@@ -27,7 +30,10 @@ __all__ = [
     "STEPS",
     "Adapter",
     "Attached",
+    "Extension",
     "Film",
+    "Growing",
+    "Grown",
     "HyperLSTM",
     "HyperLSTMCell",
     "LoRA",
@@ -42,5 +48,10 @@ __all__ = [
     "TensorAffine",
     "activation",
     "channels",
+    "extend_rows_",
+    "growing",
+    "kept_rows",
+    "longer_runs",
     "siren_",
+    "with_rows",
 ]

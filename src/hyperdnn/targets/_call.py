@@ -12,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hyperdnn._torch import tree_flatten, tree_map, tree_unflatten, vmap_without_fallback
 from hyperdnn.errors import BatchingError, BufferPolicyError, nearest
+from hyperdnn.targets._buffers import pools
 from hyperdnn.targets._refusals import buffers_intact, explained
 from hyperdnn.typing import Weights
 
@@ -27,6 +28,7 @@ __all__ = [
     "call_once",
     "check_leaves",
     "check_options",
+    "has_attention",
 ]
 
 Inputs: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
@@ -118,7 +120,13 @@ def call_mapped(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims,
 def call_loop(
     module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, contexts: torch.Size, randomness: Randomness
 ) -> Any:
-    """The same as `call_mapped`, one context after the other."""
+    """The same as `call_mapped`, one context after the other.
+
+    Raises:
+        BufferPolicyError: if statistics are pooled over contexts, which never meet here.
+    """
+    if pools(module):
+        raise BufferPolicyError('buffers="shared" pools statistics over contexts: mode="loop" cannot.')
     outputs = []
     start = _random_states() if randomness == "same" else None
     for where in torch.cartesian_prod(*map(torch.arange, contexts)).reshape(-1, len(contexts)).tolist():
@@ -170,6 +178,12 @@ def call_empty(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, 
         return none + nothing.to(leaf.dtype) if leaf.is_floating_point() else none
 
     return tree_map(empty, output)
+
+
+def has_attention(module: nn.Module) -> bool:
+    """Whether a layer is one of torch's that have inference kernels of their own."""
+    kinds = nn.MultiheadAttention | nn.TransformerEncoder | nn.TransformerEncoderLayer
+    return any(isinstance(layer, kinds) for layer in module.modules())
 
 
 @contextmanager

@@ -7,11 +7,12 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from hyperdnn.errors import BatchingError, BufferPolicyError, ContextError
+from hyperdnn.errors import BatchingError, ContextError
 from hyperdnn.layout import ParamLayout, Selector, as_selectors
+from hyperdnn.nn import Grown
 from hyperdnn.protocols import Combine
 from hyperdnn.targets._bake import bake
-from hyperdnn.targets._base import BaseWeights, assemble
+from hyperdnn.targets._base import BaseWeights, assemble, layout_of, parts_of
 from hyperdnn.targets._buffers import (
     Policy,
     apply_policy,
@@ -33,17 +34,13 @@ from hyperdnn.targets._call import (
     call_mapped,
     call_once,
     check_options,
+    has_attention,
 )
 from hyperdnn.targets._combine import Replace
-from hyperdnn.targets._data import (
-    DataDims,
-    add_batch_of_one,
-    check_data,
-    data_dims_for,
-    remove_batch_of_one,
-)
+from hyperdnn.targets._data import DataDims, add_batch_of_one, check_data, data_dims_for, remove_batch_of_one
 from hyperdnn.targets._grouped import call_grouped
 from hyperdnn.targets._places import check_fresh, check_untouched, names_for_calls, places, take_away
+from hyperdnn.targets._resize import longer, resize
 from hyperdnn.targets._swap import check_recurrent, swap_layers
 from hyperdnn.typing import Weights
 
@@ -86,16 +83,13 @@ class Target(nn.Module):
         self.train_base = train_base
         check_fresh(module, Target)
         self.replaced = ParamLayout.of(module, *as_selectors(select))  # what is taken away
-        self._parts = [(spec, tuple(self.combine.specs(spec))) for spec in self.replaced]
-        self.layout = ParamLayout(tuple(part for _, parts in self._parts for part in parts))  # what is generated for it
+        self._parts = parts_of(self.combine, self.replaced)
+        self.layout = layout_of(self._parts)  # what is generated for it
         check_recurrent(module, self.replaced)
         before = list(places(module, self.replaced))
         self.module = swap_layers(apply_policy(module, buffers))
         self.base = BaseWeights(self.module, self.replaced, trained=train_base) if self.combine.needs_base else None
-        self._attention = any(
-            isinstance(m, nn.MultiheadAttention | nn.TransformerEncoder | nn.TransformerEncoderLayer)
-            for m in self.module.modules()
-        )
+        self._attention = has_attention(self.module)
         take_away([*before, *places(self.module, self.replaced)])
         self._names = names_for_calls(self.module, self.replaced)
 
@@ -261,6 +255,14 @@ class Target(nn.Module):
         """Running statistics for ``contexts`` contexts, as the module came with: name -> ``(contexts, *shape)``."""
         return initial_buffers(self.module, contexts)
 
+    def resized(self, name: str, rows: int) -> ParamLayout:
+        """What would be generated if a layer had more output rows; nothing is changed (see `HyperDNN.resize`)."""
+        return layout_of(parts_of(self.combine, longer(self.module, self.replaced, name, rows)))
+
+    def resize(self, name: str, rows: int) -> list[Grown]:
+        """Give a layer more output rows, and say which parameters that replaced (see `HyperDNN.resize`)."""
+        return resize(self, name, rows)
+
     def effective(self, weights: Weights) -> Weights:
         """The module's parameters that generated weights make: combined with the base, under every alias."""
         self.layout.check(weights)
@@ -293,7 +295,5 @@ class Target(nn.Module):
             if contexts.numel() == 0:
                 return call_empty(self.module, weights, inputs, dims, contexts)
             if mode == "loop":
-                if pools(self.module):
-                    raise BufferPolicyError('buffers="shared" pools statistics over contexts: mode="loop" cannot.')
                 return call_loop(self.module, weights, inputs, dims, contexts, randomness)
             return call_mapped(self.module, weights, inputs, dims, randomness)
