@@ -259,6 +259,8 @@ HEADS = (
     _head(heads.ComponentHead, slots=4, variant="layers"),
     _head(heads.ComponentHead, slots=7, variant="rows", component="row"),
     _head(heads.FactoredHead, 2),
+    _head(heads.CoordinateHead, width=5),
+    _head(heads.CoordinateHead, variant="one-layer", layers=1, frequency=1.0, normalize=False),
     Case(
         part=heads.Join,
         build=lambda **factories: _joined(heads.MultiHead(HIDDEN, _OTHERS, **factories), **factories),

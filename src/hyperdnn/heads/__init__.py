@@ -2,16 +2,17 @@
 
 `FullHead` generates all weights at once, `MultiHead` with one output map for each tensor, `FactoredHead` two thin
 factors for each matrix, `ChunkedHead` piece by piece of the flat vector, `ComponentHead` layer by layer or filter by
-filter. The last two need slots (`encoders.Slots`). `Join` gives each part of a target a head of its own, and
-`Linked` passes what a head generates through a function.
+filter. The last two need slots (`encoders.Slots`). `CoordinateHead` makes each weight a function of its position.
+`Join` gives each part of a target a head of its own, and `Linked` passes what a head generates through a function.
 """
 
 from hyperdnn.heads._chunked import ChunkedHead
 from hyperdnn.heads._component import ComponentHead
+from hyperdnn.heads._coordinate import CoordinateHead
 from hyperdnn.heads._factored import FactoredHead
 from hyperdnn.heads._full import FullHead
 from hyperdnn.heads._join import Join
 from hyperdnn.heads._linked import Linked
 from hyperdnn.heads._multi import MultiHead
 
-__all__ = ["ChunkedHead", "ComponentHead", "FactoredHead", "FullHead", "Join", "Linked", "MultiHead"]
+__all__ = ["ChunkedHead", "ComponentHead", "CoordinateHead", "FactoredHead", "FullHead", "Join", "Linked", "MultiHead"]

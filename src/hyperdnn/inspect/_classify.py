@@ -181,6 +181,8 @@ def _strategy(head: nn.Module) -> tuple[tuple[str, ...], str]:
         return ("chunk-wise",), f"{name}: {head.slots} chunks of {head.chunk:,} numbers"
     if isinstance(head, heads.ComponentHead):
         return ("component-wise",), f"{name}: {head.slots} components, each a {head.component}"
+    if isinstance(head, heads.CoordinateHead):
+        return ("component-wise",), f"{name}: each of {head.layout.numel:,} weights a function of its position"
     if isinstance(head, heads.FactoredHead):
         why = f"{name}: one map to factors of rank {head.rank} (low-rank is not the review's word)"
         return ("generate once", "low-rank"), why
