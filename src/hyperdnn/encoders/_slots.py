@@ -45,8 +45,8 @@ class Slots(nn.Module):
     def grow(self, slots: int = 1, *, at: int | None = None) -> range:
         """Add slots, behind the others or before slot ``at``, and return their indices.
 
-        Old embeddings stay as they are; new ones are drawn as at the start. They are a new parameter, which an
-        optimiser does not know yet: `HyperDNN.resize` adds slots where a head wants them and tells the optimiser.
+        Old embeddings keep their values, new ones are drawn as at the start. Together they are a new parameter, which
+        an optimiser does not know: `HyperDNN.resize` adds slots where a head wants them and tells it.
 
         Raises:
             ConfigError: if fewer than one is asked for, or there is no such place.

@@ -30,14 +30,14 @@ class CoordinateHead(nn.Module):
     position alone is computed once for all contexts. The number of parameters does not depend on the sizes of tensors,
     and the same parameters generate larger ones (`decode`).
 
-    Costs about ``contexts * numel * width`` numbers of memory for each layer but the first, twice that in training.
-    Keep it in float32 at least: half precision blurs phases.
+    Costs ``2 * layers * contexts * numel * width`` numbers of memory in training: for a large target generate few
+    contexts at a time. Keep the head in float32 at least, for half precision blurs phases.
 
     Each number has its layout's moments over draws of the head and contexts. How far the numbers of one tensor are
     independent is a matter of ``frequency``. Under the default neighbours are, and a target starts as under other
     heads. A low one makes smooth tensors: a bias of three numbers is then three times nearly the same, and matrices add
-    up whatever follows their pattern, so that a deep target without normalisation explodes or dies (at 10, ten layers
-    of width 64 by a factor of 10^5). Scale such tensors down by ``init``.
+    up whatever follows their pattern, so that a deep target without normalisation explodes (at 10, ten layers of width
+    64 by a factor of 10^4). Scale matrices down by ``init`` there.
 
     Args:
         hidden: width of the features coming from the body.

@@ -69,17 +69,17 @@ class Linked(nn.Module):
         super().__init__()
         self.layout = layout
         self.links = _chosen(layout, links)  # by name of the tensor
-        self.head = head(self._before(layout))
+        self.head = head(self._inner(layout))
         self.hidden = getattr(self.head, "hidden", None)
         self.slots = getattr(self.head, "slots", None)
 
     def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
         """Slots that a layout with more rows adds to the head."""
-        return growing(self.head).new_slots(self._before(layout))
+        return growing(self.head).new_slots(self._inner(layout))
 
     def resize(self, layout: ParamLayout) -> list[Grown]:
         """Generate for a layout with more rows (see `HyperDNN.resize`)."""
-        grown = growing(self.head).resize(self._before(layout))
+        grown = growing(self.head).resize(self._inner(layout))
         self.layout, self.slots = layout, getattr(self.head, "slots", None)
         return grown
 
@@ -90,7 +90,7 @@ class Linked(nn.Module):
             for name, tensor in weights.items()
         }
 
-    def _before(self, layout: ParamLayout) -> ParamLayout:
+    def _inner(self, layout: ParamLayout) -> ParamLayout:
         """The head's layout: moments lie before the functions."""
         return ParamLayout(tuple(_before(spec, self.links.get(spec.name)) for spec in layout))
 

@@ -191,7 +191,8 @@ class HyperDNN(nn.Module):
             name: of a linear or bilinear layer, an embedding, or a convolution without groups.
             rows: how many it shall have: ``out_features``, ``num_embeddings`` or ``out_channels``.
             optimizer: that trains the model; grown parameters take the place of the old ones in it, with their state,
-                and zeros for new rows. Call between two steps: gradients that wait for one are dropped.
+                and zeros for new rows. Call between two steps: gradients that wait for one are dropped. Adam counts
+                steps by parameter, so its first ones are up to three times as long in new rows.
 
         Raises:
             LayoutError: if there is no such layer, it cannot grow, or has so many rows already.
