@@ -1,7 +1,6 @@
 """Each weight as a function of its position."""
 
 import math
-from itertools import pairwise
 from typing import final
 
 import torch
@@ -98,8 +97,9 @@ class CoordinateHead(nn.Module):
         self.features = nn.Linear(hidden, width, bias=False, device=device, dtype=dtype)
         self.position = nn.Linear(dims, width, bias=False, device=device, dtype=dtype)
         self.codes = nn.Parameter(torch.empty(len(layout), width, device=device, dtype=dtype))
-        sizes = [width] * layers + [1]
-        self.linears = nn.ModuleList(nn.Linear(a, b, device=device, dtype=dtype) for a, b in pairwise(sizes))
+        self.linears = nn.ModuleList(nn.Linear(width, width, device=device, dtype=dtype) for _ in range(layers - 1))
+        # No bias: it would move all weights of the target at once, by far the steepest direction of any loss.
+        self.out = nn.Linear(width, 1, bias=False, device=device, dtype=dtype)
         self._start()
         means, stds = zip(*init(layout), strict=True)
         self.affine = TensorAffine(means, stds, device=device, dtype=dtype)
@@ -140,7 +140,8 @@ class CoordinateHead(nn.Module):
         phase = self.features(features).unsqueeze(-2) + (self.position(coordinates) + codes)
         for linear in self.linears:
             phase = linear(phase.sin())
-        weights: Weights = self.affine(layout.split(phase.squeeze(-1)))
+        flat = self.out(phase.sin()).squeeze(-1)
+        weights: Weights = self.affine(layout.split(flat))
         return weights
 
     @torch.no_grad()
@@ -148,15 +149,21 @@ class CoordinateHead(nn.Module):
         self.features.weight.normal_(0, self.hidden**-0.5)
         self.position.weight.normal_(0, self.frequency)
         self.codes.uniform_(-math.pi, math.pi)
-        for linear, std in zip(self._maps(), [_PHASE] * (self.layers - 1) + [1.0], strict=True):
-            # Rows of equal length, not only on average: all numbers of the target go through them, so that a row that
-            # came out long would make every layer of it too strong.
-            rows = nn.functional.normalize(linear.weight.normal_())
-            linear.weight.copy_(rows * std * 2**0.5)  # a sine of any phase has a mean square of 1/2
+        for linear in self.linears:
+            assert isinstance(linear, nn.Linear)
+            _fill(linear.weight, _PHASE)
             linear.bias.zero_()
+        _fill(self.out.weight, 1.0)
 
-    def _maps(self) -> list[nn.Linear]:
-        return [linear for linear in self.linears if isinstance(linear, nn.Linear)]
+
+def _fill(weight: Tensor, std: float) -> None:
+    """Give a map of sines outputs of this deviation.
+
+    Rows of equal length, not only on average: all numbers of the target go through them, and one that came out long
+    would make every layer too strong.
+    """
+    rows = nn.functional.normalize(torch.randn_like(weight))
+    weight.copy_(rows * std * 2**0.5)  # a sine of any phase has a mean square of 1/2
 
 
 def _coordinates(
