@@ -47,7 +47,10 @@ class Body(Protocol):
 
 @runtime_checkable
 class Head(Protocol):
-    """Features ``(*contexts, [slots,] h)`` -> weights with exactly the names and shapes of its layout."""
+    """Features ``(*contexts, [slots,] h)`` -> weights with exactly the names and shapes of its layout.
+
+    One that can follow a target whose layers get more rows has two methods more: see `nn.Growing`.
+    """
 
     layout: ParamLayout
     """What it generates."""

@@ -339,6 +339,8 @@ HEADS = (
     _head(heads.TiledHead, slots=4, tile=(2, 2, 1)),
     _head(heads.TiledHead, slots=6, variant="owner", tile=(4, 4), owner=(0, 0, 2, 3, 5, 5)),
     _head(heads.NodeHead, slots=4),
+    _head(heads.CoordinateHead, width=5),
+    _head(heads.CoordinateHead, variant="one-layer", layers=1, frequency=1.0, normalize=False),
     Case(
         part=heads.Join,
         build=lambda **factories: _joined(heads.MultiHead(HIDDEN, _OTHERS, **factories), **factories),

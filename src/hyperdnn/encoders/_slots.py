@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hyperdnn.errors import ConfigError
+
 __all__ = ["Slots"]
 
 
@@ -39,6 +41,27 @@ class Slots(nn.Module):
         self.slots = slots
         self.features = features
         self.embeddings = nn.Parameter(torch.randn(slots, features, device=device, dtype=dtype))
+
+    def grow(self, slots: int = 1, *, at: int | None = None) -> range:
+        """Add slots, behind the others or before slot ``at``, and return their indices.
+
+        Old embeddings keep their values, new ones are drawn as at the start. Together they are a new parameter, which
+        an optimiser does not know: `HyperDNN.resize` adds slots where a head wants them and tells it.
+
+        Raises:
+            ConfigError: if fewer than one is asked for, or there is no such place.
+        """
+        at = self.slots if at is None else at
+        if slots < 1 or not 0 <= at <= self.slots:
+            raise ConfigError(
+                f"grow({slots}, at={at}): expected at least one slot, and a place from 0 to {self.slots}."
+            )
+        old = self.embeddings.detach()
+        fresh = torch.randn(slots, self.features, device=old.device, dtype=old.dtype)
+        rows = torch.cat([old[:at], fresh, old[at:]])
+        self.embeddings = nn.Parameter(rows, requires_grad=self.embeddings.requires_grad)
+        self.slots += slots
+        return range(at, at + slots)
 
     def forward(self, features: Float[Tensor, "*contexts d"]) -> Float[Tensor, "*contexts slots e"]:
         contexts = features.shape[:-1]

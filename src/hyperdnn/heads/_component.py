@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError
+from hyperdnn.heads._resize import check_longer, extend_map_, longer_plan
 from hyperdnn.layout import ParamLayout, SlotPlan
-from hyperdnn.nn import SlotSigns, TensorAffine
+from hyperdnn.nn import Extension, Grown, SlotSigns, TensorAffine
 from hyperdnn.typing import Weights
 
 __all__ = ["ComponentHead"]
@@ -74,6 +75,28 @@ class ComponentHead(nn.Module):
             initial.fill_unit_(linear)
         means, stds = zip(*init(layout), strict=True)
         self.affine = TensorAffine(means, stds, device=device, dtype=dtype)
+
+    def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
+        """Slots that a layout with more rows adds.
+
+        Raises:
+            ConfigError: if a tensor would have to leave the map that it shares, or to join another.
+        """
+        check_longer(self.layout, layout)
+        return longer_plan(self.plan, _PLANS[self.component](layout))
+
+    def resize(self, layout: ParamLayout) -> list[Grown]:
+        """Generate for a layout with more rows (see `HyperDNN.resize`)."""
+        more, plan = self.new_slots(layout), _PLANS[self.component](layout)
+        grown = []
+        for linear, old, new in zip(self.linears, self.plan.groups, plan.groups, strict=True):
+            assert isinstance(linear, nn.Linear)
+            if new.size > old.size:  # one slot, with its map to itself
+                grown += extend_map_(linear, old.runs[0].widths, new.runs[0].widths)
+        self.layout, self.plan, self.slots = layout, plan, plan.slots
+        if self.signs is not None:
+            self.signs.extend(more)
+        return grown
 
     def forward(self, features: Float[Tensor, "*contexts slots hidden"]) -> Weights:
         if self.normalize:

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError
+from hyperdnn.heads._resize import check_longer, extend_map_
 from hyperdnn.layout import ParamLayout, ParamSpec
-from hyperdnn.nn import TensorAffine
+from hyperdnn.nn import Extension, Grown, TensorAffine
 from hyperdnn.typing import Weights
 
 __all__ = ["FactoredHead"]
@@ -66,11 +67,24 @@ class FactoredHead(nn.Module):
         self.layout = layout
         self.rank = rank
         self.normalize = normalize
-        self._sizes = [size for spec in layout for size in _factors(spec, rank)]
+        self._sizes = _sizes(layout, rank)
         self.linear = nn.Linear(hidden, sum(self._sizes), device=device, dtype=dtype)
         initial.fill_unit_(self.linear)
         means, stds = zip(*init(layout), strict=True)
         self.affine = TensorAffine(means, stds, device=device, dtype=dtype)
+
+    def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
+        """None: this head has no slots."""
+        check_longer(self.layout, layout)
+        return ()
+
+    def resize(self, layout: ParamLayout) -> list[Grown]:
+        """Generate for a layout with more rows (see `HyperDNN.resize`)."""
+        self.new_slots(layout)
+        sizes = _sizes(layout, self.rank)
+        grown = extend_map_(self.linear, self._sizes, sizes)
+        self.layout, self._sizes = layout, sizes
+        return grown
 
     def forward(self, features: Float[Tensor, "*contexts hidden"]) -> Weights:
         if self.normalize:
@@ -88,6 +102,10 @@ class FactoredHead(nn.Module):
             raw[spec.name] = number.reshape(contexts + spec.shape)
         weights: Weights = self.affine(raw)
         return weights
+
+
+def _sizes(layout: ParamLayout, rank: int) -> list[int]:
+    return [size for spec in layout for size in _factors(spec, rank)]
 
 
 def _factors(spec: ParamSpec, rank: int) -> tuple[int, ...]:

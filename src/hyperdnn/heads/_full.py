@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from hyperdnn import init as initial
 from hyperdnn.heads._generate import generate
+from hyperdnn.heads._resize import check_longer, extend_map_
 from hyperdnn.heads._reuse import Reuse
 from hyperdnn.heads._stream import rows_of, streamed
 from hyperdnn.layout import ParamLayout
+from hyperdnn.nn import Extension, Grown
 from hyperdnn.typing import Weights
 
 __all__ = ["FullHead"]
@@ -63,6 +65,18 @@ class FullHead(nn.Module):
         """Generate these weights for every context (see `init.from_target_`)."""
         nn.init.zeros_(self.linear.weight)
         self.linear.bias.copy_(flat)
+
+    def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
+        """None: this head has no slots."""
+        check_longer(self.layout, layout)
+        return ()
+
+    def resize(self, layout: ParamLayout) -> list[Grown]:
+        """Generate for a layout with more rows (see `HyperDNN.resize`)."""
+        self.new_slots(layout)
+        grown = extend_map_(self.linear, self.layout.sizes, layout.sizes)
+        self.layout = layout
+        return grown
 
     def forward(self, features: Float[Tensor, "*contexts hidden"]) -> Weights:
         if self.normalize:

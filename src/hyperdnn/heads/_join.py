@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError, LayoutError, nearest
+from hyperdnn.heads._resize import check_longer
 from hyperdnn.layout import ParamLayout
+from hyperdnn.nn import Extension, Grown, growing
 from hyperdnn.typing import Weights
 
 __all__ = ["Join"]
@@ -45,8 +47,7 @@ class Join(nn.Module):
         self.hidden = _common_width(heads)
         self.layout = layout
         self.heads = nn.ModuleList(heads)
-        self._runs: tuple[int | None, ...] = tuple(getattr(head, "slots", None) for head in heads)
-        self.slots = None if set(self._runs) == {None} else sum(_rows(run) for run in self._runs)
+        self._count_slots()
 
     def start_at_(self, flat: Float[Tensor, " numel"]) -> None:
         """Generate these weights for every context, if all heads can (see `init.from_target_`)."""
@@ -56,11 +57,47 @@ class Join(nn.Module):
             assert isinstance(part, ParamLayout)
             initial.from_target_(head, {name: values[name] for name in part.names})
 
+    def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
+        """Slots that a layout with more rows adds; heads whose part stays the same need not be able to grow."""
+        check_longer(self.layout, layout)
+        parts = self._changed(layout)
+        found: list[Extension] = []
+        start = 0
+        for head, run in zip(self.heads, self._runs, strict=True):
+            if head in parts:
+                more = growing(head).new_slots(parts[head])
+                found += [Extension(start + first, start + stop, added) for first, stop, added in more]
+            start += _rows(run)
+        return tuple(found)
+
+    def resize(self, layout: ParamLayout) -> list[Grown]:
+        """Generate for a layout with more rows (see `HyperDNN.resize`)."""
+        self.new_slots(layout)  # all heads can, or none changes
+        grown = [one for head, new in self._changed(layout).items() for one in growing(head).resize(new)]
+        self.layout = layout
+        self._count_slots()
+        return grown
+
     def forward(self, features: Float[Tensor, "*rows hidden"]) -> Weights:
         weights: Weights = {}
         for head, rows in zip(self.heads, self._divided(features), strict=True):
             weights.update(head(rows))
         return {name: weights[name] for name in self.layout.names}
+
+    def _count_slots(self) -> None:
+        self._runs: tuple[int | None, ...] = tuple(getattr(head, "slots", None) for head in self.heads)
+        self.slots = None if set(self._runs) == {None} else sum(_rows(run) for run in self._runs)
+
+    def _changed(self, layout: ParamLayout) -> dict[nn.Module, ParamLayout]:
+        """The heads whose part differs, with their new part."""
+        found: dict[nn.Module, ParamLayout] = {}
+        for head in self.heads:
+            old = head.layout
+            assert isinstance(old, ParamLayout)  # the constructor has looked
+            new = ParamLayout(tuple(layout[name] for name in old.names))
+            if old.difference(new) is not None:
+                found[head] = new
+        return found
 
     def _divided(self, features: Tensor) -> list[Tensor]:
         if self.slots is None:

@@ -13,6 +13,7 @@ from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.init import Moments
 from hyperdnn.layout import ParamLayout, ParamSpec, Selector
+from hyperdnn.nn import Extension, Grown, growing
 from hyperdnn.typing import Weights
 
 __all__ = ["Linked"]
@@ -71,7 +72,7 @@ class Linked(nn.Module):
         super().__init__()
         self.layout = layout
         self.links = _chosen(layout, links)  # by name of the tensor
-        self.head = head(ParamLayout(tuple(_before(spec, self.links.get(spec.name)) for spec in layout)))
+        self.head = head(self._inner(layout))
         self.hidden = getattr(self.head, "hidden", None)
         self.slots = getattr(self.head, "slots", None)
 
@@ -90,12 +91,26 @@ class Linked(nn.Module):
             values[name] = number
         initial.from_target_(self.head, values)
 
+    def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
+        """Slots that a layout with more rows adds to the head."""
+        return growing(self.head).new_slots(self._inner(layout))
+
+    def resize(self, layout: ParamLayout) -> list[Grown]:
+        """Generate for a layout with more rows (see `HyperDNN.resize`)."""
+        grown = growing(self.head).resize(self._inner(layout))
+        self.layout, self.slots = layout, getattr(self.head, "slots", None)
+        return grown
+
     def forward(self, features: Float[Tensor, "*rows hidden"]) -> Weights:
         weights: Weights = self.head(features)
         return {
             name: _LINKS[self.links[name]].apply(tensor, self.layout[name]) if name in self.links else tensor
             for name, tensor in weights.items()
         }
+
+    def _inner(self, layout: ParamLayout) -> ParamLayout:
+        """The head's layout: moments lie before the functions."""
+        return ParamLayout(tuple(_before(spec, self.links.get(spec.name)) for spec in layout))
 
 
 def _chosen(layout: ParamLayout, links: Mapping[Selector, str]) -> dict[str, str]:

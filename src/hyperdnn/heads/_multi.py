@@ -7,7 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hyperdnn import init as initial
+from hyperdnn.heads._resize import check_longer, extend_map_
 from hyperdnn.layout import ParamLayout
+from hyperdnn.nn import Extension, Grown
 from hyperdnn.typing import Weights
 
 __all__ = ["MultiHead"]
@@ -61,6 +63,19 @@ class MultiHead(nn.Module):
         for linear, values in zip(self._maps(), torch.split(flat, list(self.layout.sizes)), strict=True):
             nn.init.zeros_(linear.weight)
             linear.bias.copy_(values)
+
+    def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
+        """None: this head has no slots."""
+        check_longer(self.layout, layout)
+        return ()
+
+    def resize(self, layout: ParamLayout) -> list[Grown]:
+        """Generate for a layout with more rows (see `HyperDNN.resize`)."""
+        self.new_slots(layout)
+        sizes = zip(self._maps(), self.layout.sizes, layout.sizes, strict=True)
+        grown = [one for linear, old, new in sizes for one in extend_map_(linear, [old], [new])]
+        self.layout = layout
+        return grown
 
     def forward(self, features: Float[Tensor, "*contexts hidden"]) -> Weights:
         if self.normalize:

@@ -220,6 +220,8 @@ def _strategy(head: nn.Module) -> tuple[tuple[str, ...], str]:
         return ("component-wise",), f"{name}: a row for each node, made tensors with tiles of {head.tile}"
     if isinstance(head, heads.NodeHead):
         return ("component-wise",), f"{name}: a row for each node, a map for each of {len(head.shapes)} shapes"
+    if isinstance(head, heads.CoordinateHead):
+        return ("component-wise",), f"{name}: each of {head.layout.numel:,} weights a function of its position"
     if isinstance(head, heads.FactoredHead):
         why = f"{name}: one map to factors of rank {head.rank} (low-rank is not the review's word)"
         return ("generate once", "low-rank"), why

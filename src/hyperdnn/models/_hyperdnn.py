@@ -12,7 +12,7 @@ from hyperdnn import encoders
 from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError, ContextError, LayoutError
 from hyperdnn.layout import Count, ParamLayout, Selector, count
-from hyperdnn.models import _load, _makers, _save
+from hyperdnn.models import _load, _makers, _resize, _save
 from hyperdnn.protocols import Combine
 from hyperdnn.targets import Policy, Target
 from hyperdnn.typing import Context, Weights
@@ -176,6 +176,29 @@ class HyperDNN(nn.Module):
         """One context's network as a plain module of the target's own class (see `Target.bake`)."""
         with torch.no_grad():
             return self.target.bake(self.generate(context), buffers=buffers)
+
+    def resize(self, name: str, rows: int, *, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Give a layer of the target more output rows: more classes, words or channels.
+
+        Target, head and slots grow together. Every number that is there stays, bit by bit, and old rows are generated
+        as before, up to the rounding of longer matrix products; new rows start like the old ones. Layers behind that
+        take the layer's output must be able to take more of it. Growing is for good: no row can be taken away.
+
+        Heads that can follow are `FullHead`, `MultiHead`, `FactoredHead`, `ComponentHead` (with ``component="row"``, or
+        if the layer shares its map with no other), and `Join` and `Linked` of these. Chunks would be divided anew.
+
+        Args:
+            name: of a linear or bilinear layer, an embedding, or a convolution without groups.
+            rows: how many it shall have: ``out_features``, ``num_embeddings`` or ``out_channels``.
+            optimizer: that trains the model; grown parameters take the place of the old ones in it, with their state,
+                and zeros for new rows. Call between two steps: gradients that wait for one are dropped. Adam counts
+                steps by parameter, so its first ones are up to three times as long in new rows.
+
+        Raises:
+            LayoutError: if there is no such layer, it cannot grow, or has so many rows already.
+            ConfigError: if a part of the hypernet or the optimiser cannot follow. Nothing is changed then.
+        """
+        _resize.resize(self.target, self.hypernet, name, rows, optimizer)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Trainable parameters by role, for an optimiser: ``encoder``, ``slots``, ``body``, ``head``, ``kept``.

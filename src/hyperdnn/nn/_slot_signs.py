@@ -1,9 +1,12 @@
 """Fixed signs that keep slots apart."""
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
 from torch import Tensor, nn
+
+from hyperdnn.nn._rows import Extension, kept_rows
 
 __all__ = ["SlotSigns"]
 
@@ -30,7 +33,18 @@ class SlotSigns(nn.Module):
     def __init__(self, slots: int, hidden: int, *, device: torch.device | None = None) -> None:
         super().__init__()
         # int8: for a head with a slot for each filter this is the largest buffer.
-        self.register_buffer("signs", torch.randint(0, 2, (slots, hidden), device=device, dtype=torch.int8) * 2 - 1)
+        self.register_buffer("signs", _random_signs(slots, hidden, device))
+
+    def extend(self, extensions: Sequence[Extension]) -> None:
+        """Draw signs for new slots; old slots keep theirs."""
+        old = self.signs
+        new = _random_signs(len(old) + sum(more.added for more in extensions), old.shape[1], old.device)
+        new[kept_rows(len(old), extensions, old.device)] = old
+        self.signs = new
 
     def forward(self, features: Tensor) -> Tensor:
         return features * self.signs.to(features.dtype)
+
+
+def _random_signs(slots: int, hidden: int, device: torch.device | None) -> Tensor:
+    return torch.randint(0, 2, (slots, hidden), device=device, dtype=torch.int8) * 2 - 1

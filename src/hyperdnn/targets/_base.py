@@ -1,7 +1,7 @@
 """The base weights that a change is added to, and the sum of both."""
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import TypeAlias, final
 
 from torch import Tensor, nn
 
@@ -9,7 +9,10 @@ from hyperdnn.layout import ParamLayout, ParamSpec
 from hyperdnn.protocols import Combine
 from hyperdnn.typing import Weights
 
-__all__ = ["BaseWeights", "assemble"]
+__all__ = ["BaseWeights", "Parts", "assemble", "layout_of", "parts_of"]
+
+Parts: TypeAlias = Sequence[tuple[ParamSpec, Sequence[ParamSpec]]]
+"""For each parameter what is generated for it."""
 
 
 @final
@@ -39,9 +42,19 @@ class BaseWeights(nn.Module):
         return value
 
 
+def parts_of(combine: Combine, replaced: ParamLayout) -> Parts:
+    """Divide each parameter that is taken away into what a combine wants to have generated for it."""
+    return [(spec, tuple(combine.specs(spec))) for spec in replaced]
+
+
+def layout_of(parts: Parts) -> ParamLayout:
+    """All that is generated."""
+    return ParamLayout(tuple(part for _, generated in parts for part in generated))
+
+
 def assemble(
     combine: Combine,
-    parts: Sequence[tuple[ParamSpec, Sequence[ParamSpec]]],
+    parts: Parts,
     weights: Weights,
     base: BaseWeights | None,
     names: Mapping[str, tuple[str, ...]],

@@ -12,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hyperdnn._torch import tree_flatten, tree_map, tree_unflatten, vmap_without_fallback
 from hyperdnn.errors import BatchingError, BufferPolicyError, nearest
+from hyperdnn.targets._buffers import pools
 from hyperdnn.targets._refusals import buffers_intact, explained
 from hyperdnn.typing import Weights
 
@@ -119,7 +120,13 @@ def call_mapped(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims,
 def call_loop(
     module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, contexts: torch.Size, randomness: Randomness
 ) -> Any:
-    """The same as `call_mapped`, one context after the other."""
+    """The same as `call_mapped`, one context after the other.
+
+    Raises:
+        BufferPolicyError: if statistics are pooled over contexts, which never meet here.
+    """
+    if pools(module):
+        raise BufferPolicyError('buffers="shared" pools statistics over contexts: mode="loop" cannot.')
     outputs = []
     start = _random_states() if randomness == "same" else None
     for where in torch.cartesian_prod(*map(torch.arange, contexts)).reshape(-1, len(contexts)).tolist():

@@ -15,6 +15,7 @@ __all__ = [
     "add_batch_of_one",
     "check_data",
     "data_dims_for",
+    "dims_of_many",
     "remove_batch_of_one",
 ]
 
@@ -25,6 +26,20 @@ _ADVICE = {
     "batched": "use paired with one context for each sample, grouped with an index, or data_dims=None for shared data.",
     "paired": "paired takes one context for each sample; use grouped with an index, or batched.",
 }
+
+
+def dims_of_many(contexts: torch.Size, data_dims: DataDims, inputs: Inputs, verb: str) -> Dims:
+    """`data_dims_for` many contexts, whose data was checked.
+
+    Raises:
+        BatchingError: for a single context, or as `data_dims_for`.
+        ContextError: as `check_data`.
+    """
+    if not contexts:
+        raise BatchingError("weights are of a single context: call target(weights, x).")
+    dims = data_dims_for(data_dims, contexts)
+    check_data(inputs, dims, contexts, verb)
+    return dims
 
 
 def data_dims_for(data_dims: DataDims, contexts: torch.Size) -> Dims:

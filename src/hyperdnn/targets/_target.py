@@ -7,11 +7,12 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from hyperdnn.errors import BatchingError, BufferPolicyError, ContextError
+from hyperdnn.errors import BatchingError, ContextError
 from hyperdnn.layout import Architecture, ParamLayout, Selector, as_selectors
+from hyperdnn.nn import Grown
 from hyperdnn.protocols import Combine
 from hyperdnn.targets._bake import bake
-from hyperdnn.targets._base import BaseWeights, assemble
+from hyperdnn.targets._base import BaseWeights, assemble, layout_of, parts_of
 from hyperdnn.targets._buffers import (
     Policy,
     apply_policy,
@@ -36,10 +37,11 @@ from hyperdnn.targets._call import (
     has_fast_path,
 )
 from hyperdnn.targets._combine import Replace
-from hyperdnn.targets._data import DataDims, add_batch_of_one, check_data, data_dims_for, remove_batch_of_one
+from hyperdnn.targets._data import DataDims, add_batch_of_one, dims_of_many, remove_batch_of_one
 from hyperdnn.targets._grouped import call_grouped
 from hyperdnn.targets._of import copied
 from hyperdnn.targets._places import check_fresh, check_untouched, names_for_calls, places, take_away
+from hyperdnn.targets._resize import longer, resize
 from hyperdnn.targets._swap import check_recurrent, swap_layers
 from hyperdnn.typing import Weights
 
@@ -82,8 +84,8 @@ class Target(nn.Module):
         self.train_base = train_base
         check_fresh(module, Target)
         self.replaced = ParamLayout.of(module, *as_selectors(select))  # what is taken away
-        self._parts = [(spec, tuple(self.combine.specs(spec))) for spec in self.replaced]
-        self.layout = ParamLayout(tuple(part for _, parts in self._parts for part in parts))  # what is generated for it
+        self._parts = parts_of(self.combine, self.replaced)
+        self.layout = layout_of(self._parts)  # what is generated for it
         check_recurrent(module, self.replaced)
         before = list(places(module, self.replaced))
         self.module = swap_layers(apply_policy(module, buffers))
@@ -142,7 +144,7 @@ class Target(nn.Module):
             BatchingError: if the weights have no context dimension, or an operator cannot be mapped.
         """
         contexts, effective = self._prepare(weights)
-        dims = self._many(contexts, data_dims, (args, kwargs), "batched")
+        dims = dims_of_many(contexts, data_dims, (args, kwargs), "batched")
         return self._call(effective, (args, kwargs), dims, randomness=randomness, mode=mode)
 
     def paired(
@@ -173,7 +175,7 @@ class Target(nn.Module):
             BufferPolicyError: under ``buffers="batch"``, if that leaves one value for a channel.
         """
         contexts, effective = self._prepare(weights)
-        dims = self._many(contexts, data_dims, (args, kwargs), "paired")
+        dims = dims_of_many(contexts, data_dims, (args, kwargs), "paired")
         inputs = add_batch_of_one((args, kwargs), dims)
         return remove_batch_of_one(self._call(effective, inputs, dims, randomness=randomness, mode=mode), contexts)
 
@@ -235,7 +237,7 @@ class Target(nn.Module):
         ids = ids.long()
         rows = {n: b[ids].clone() for n, b in buffers.items()}  # the module updates them in place
         full, inputs = {**effective, **rows}, ((x,), kwargs)
-        dims = self._many(contexts, 0, inputs, "batched") if contexts else ()
+        dims = dims_of_many(contexts, 0, inputs, "batched") if contexts else ()
         output = self._call(full, inputs, dims) if contexts else self._once(full, inputs)
         return output, put_rows(buffers, rows, ids)
 
@@ -262,6 +264,14 @@ class Target(nn.Module):
         """Running statistics for ``contexts`` contexts, as the module came with: name -> ``(contexts, *shape)``."""
         return initial_buffers(self.module, contexts)
 
+    def resized(self, name: str, rows: int) -> ParamLayout:
+        """What would be generated if a layer had more output rows; nothing is changed (see `HyperDNN.resize`)."""
+        return layout_of(parts_of(self.combine, longer(self.module, self.replaced, name, rows)))
+
+    def resize(self, name: str, rows: int) -> list[Grown]:
+        """Give a layer more output rows, and say which parameters that replaced (see `HyperDNN.resize`)."""
+        return resize(self, name, rows)
+
     def effective(self, weights: Weights) -> Weights:
         """The module's parameters that generated weights make: combined with the base, under every alias."""
         self.layout.check(weights)
@@ -273,13 +283,6 @@ class Target(nn.Module):
         if not torch.compiler.is_compiling():
             check_untouched(self.module, self.replaced)
         return contexts, assemble(self.combine, self._parts, weights, self.base, self._names)
-
-    def _many(self, contexts: torch.Size, data_dims: DataDims, inputs: Inputs, verb: str) -> Dims:
-        if not contexts:
-            raise BatchingError("weights are of a single context: call target(weights, x).")
-        dims = data_dims_for(data_dims, contexts)
-        check_data(inputs, dims, contexts, verb)
-        return dims
 
     def _once(self, weights: Weights, inputs: Inputs) -> Any:
         with attention_without_fast_path(needed=self._attention):
@@ -294,7 +297,5 @@ class Target(nn.Module):
             if contexts.numel() == 0:
                 return call_empty(self.module, weights, inputs, dims, contexts)
             if mode == "loop":
-                if pools(self.module):
-                    raise BufferPolicyError('buffers="shared" pools statistics over contexts: mode="loop" cannot.')
                 return call_loop(self.module, weights, inputs, dims, contexts, randomness)
             return call_mapped(self.module, weights, inputs, dims, randomness)

@@ -165,6 +165,7 @@ HEADS = {
     "MultiHead": ((), ("generate multiple",), "MultiHead: an output map for each of 4 tensors"),
     "ChunkedHead": ((5,), ("chunk-wise",), "ChunkedHead: 5 chunks of 5 numbers"),
     "ComponentHead": ((), ("component-wise",), "ComponentHead: 2 components, each a layer"),
+    "CoordinateHead": ((), ("component-wise",), "CoordinateHead: each of 23 weights a function of its position"),
     "FactoredHead": (
         (2,),
         ("generate once", "low-rank"),

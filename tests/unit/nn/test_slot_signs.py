@@ -1,6 +1,6 @@
 import torch
 
-from hyperdnn.nn import SlotSigns
+from hyperdnn.nn import Extension, SlotSigns
 
 
 def test_each_slot_has_its_own_signs() -> None:
@@ -25,3 +25,14 @@ def test_signs_stay_small_and_follow_the_features_type() -> None:
     signs = SlotSigns(3, 4).double()
     assert signs.signs.dtype == torch.int8
     assert signs(torch.ones(3, 4, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_new_slots_get_signs_and_old_ones_keep_theirs() -> None:
+    signs = SlotSigns(4, 50)
+    old = signs.signs.clone()
+    signs.extend([Extension(0, 1, 2), Extension(3, 4, 1)])
+    assert torch.equal(signs.signs[[0, 3, 4, 5]], old)
+    assert signs.signs.dtype == torch.int8
+    assert len(signs.signs.unique(dim=0)) == 7
+    assert set(signs.signs.unique().tolist()) == {-1, 1}
+    assert signs.state_dict()["signs"].shape == (7, 50)
