@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hyperdnn.bodies import CNN
 from hyperdnn.typing import Context, Weights
 
 __all__ = ["Vitals", "measure", "variation"]
@@ -41,9 +40,8 @@ def measure(hypernet: nn.Module, context: Context | Callable[[], Context]) -> Vi
     with _undisturbed(hypernet):
         hooks = [part.register_forward_hook(_keep(stages, role)) for role, part in parts.items()]
         if isinstance(body, nn.Module):
-            units = -2 if isinstance(body, CNN) else -1  # a convolution has its units before the slots
             hooks += [
-                module.register_forward_hook(_count(alive, f"body.{name}".rstrip("."), units))
+                module.register_forward_hook(_count(alive, f"body.{name}".rstrip(".")))
                 for name, module in body.named_modules()
                 if isinstance(module, nn.ReLU)
             ]
@@ -76,10 +74,9 @@ def _keep(stages: dict[str, Tensor], role: str) -> Any:
     return hook
 
 
-def _count(alive: dict[str, Tensor], name: str, units: int) -> Any:
+def _count(alive: dict[str, Tensor], name: str) -> Any:
     def hook(module: nn.Module, args: Any, output: Tensor) -> None:
-        rows = output.movedim(units, -1) if output.ndim > 1 else output
-        seen = (rows != 0).flatten(0, -2).any(0) if rows.ndim > 1 else rows != 0
+        seen = (output != 0).flatten(0, -2).any(0) if output.ndim > 1 else output != 0
         earlier = alive.get(name)  # one module may be called several times
         alive[name] = seen if earlier is None or earlier.shape != seen.shape else earlier | seen
 

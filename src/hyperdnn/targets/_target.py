@@ -54,8 +54,7 @@ class Target(nn.Module):
 
     The generated parameters leave the module: ``parameters()`` and ``state_dict()`` hold only what is really trained.
     The others stay, trained or frozen as they were. Which sample meets which context is said by the verb:
-    ``target(weights, x)`` for one context, `batched`, `paired` and `grouped` for many. All four agree with a plain
-    loop over contexts.
+    ``target(weights, x)`` for one context, `batched`, `paired` and `grouped` for many. All four agree with a loop.
 
     Args:
         module: any module. It belongs to the target from now on.
@@ -237,8 +236,9 @@ class Target(nn.Module):
         ids = ids.long()
         rows = {n: b[ids].clone() for n, b in buffers.items()}  # the module updates them in place
         full, inputs = {**effective, **rows}, ((x,), kwargs)
-        dims = dims_of_many(contexts, 0, inputs, "batched") if contexts else ()
-        output = self._call(full, inputs, dims) if contexts else self._once(full, inputs)
+        if not contexts:
+            return self._once(full, inputs), put_rows(buffers, rows, ids)
+        output = self._call(full, inputs, dims_of_many(contexts, 0, inputs, "batched"))
         return output, put_rows(buffers, rows, ids)
 
     def bake(self, weights: Weights, *, buffers: Mapping[str, Tensor] | None = None) -> nn.Module:
