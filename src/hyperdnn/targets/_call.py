@@ -1,6 +1,6 @@
 """Run a module with weights: once, mapped over contexts, or in a loop."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -22,12 +22,9 @@ __all__ = [
     "Mode",
     "Randomness",
     "attention_without_fast_path",
-    "call_empty",
-    "call_loop",
-    "call_mapped",
+    "call_many",
     "call_once",
     "check_leaves",
-    "check_options",
     "has_fast_path",
 ]
 
@@ -52,11 +49,25 @@ def check_leaves(leaves: Iterable[Any], what: str) -> None:
     for leaf in leaves:
         if isinstance(leaf, Tensor | nn.Module) or torch.compiler.is_compiling():
             continue
-        if any(isinstance(value, Tensor) for value in getattr(leaf, "__dict__", {}).values()):
+        if _hides_tensors(getattr(leaf, "__dict__", {}), set()):
             raise BatchingError(
                 f"a {type(leaf).__name__} was {what}, in which tensors cannot be told apart by context. Use a tuple or "
-                "a dict, or register the class as a pytree of torch."
+                "a dict, or register the class as a pytree of torch; a network of transformers takes use_cache=False."
             )
+
+
+def _hides_tensors(value: Any, seen: set[int]) -> bool:
+    """Whether there is a tensor in what an object holds, however deep."""
+    if isinstance(value, Tensor):
+        return True
+    if id(value) in seen or isinstance(value, nn.Module | type):
+        return False
+    seen.add(id(value))
+    if isinstance(value, Mapping):
+        return any(_hides_tensors(inner, seen) for inner in value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(_hides_tensors(inner, seen) for inner in value)
+    return _hides_tensors(vars(value), seen) if hasattr(value, "__dict__") and not callable(value) else False
 
 
 def check_options(randomness: str, mode: str) -> None:
@@ -82,6 +93,38 @@ def call_once(module: nn.Module, weights: Weights, inputs: Inputs) -> Any:
                 'Use batched with larger batches, or buffers="frozen", "shared" or "per_context".'
             ) from error
         raise
+
+
+def call_many(
+    module: nn.Module,
+    weights: Weights,
+    inputs: Inputs,
+    dims: Dims,
+    *,
+    randomness: Randomness = "different",
+    mode: Mode = "vmap",
+) -> Any:
+    """The module's outputs for many contexts, or for none.
+
+    Args:
+        module: run with each context's weights.
+        weights: with all context dimensions in front.
+        inputs: with those context dimensions in front that have a 0 in ``dims``.
+        dims: for each context dimension 0, or None if the inputs do not have it.
+        randomness: as for ``torch.vmap``.
+        mode: ``"vmap"``, or ``"loop"`` for one context after the other.
+
+    Raises:
+        BatchingError: for an unknown option, or if an operator cannot be mapped.
+        BufferPolicyError: for a loop where statistics are pooled over contexts.
+    """
+    check_options(randomness, mode)
+    contexts = next(iter(weights.values())).shape[: len(dims)]
+    if contexts.numel() == 0:
+        return call_empty(module, weights, inputs, dims, contexts)
+    if mode == "loop":
+        return call_loop(module, weights, inputs, dims, contexts, randomness)
+    return call_mapped(module, weights, inputs, dims, randomness)
 
 
 def call_mapped(module: nn.Module, weights: Weights, inputs: Inputs, dims: Dims, randomness: Randomness) -> Any:

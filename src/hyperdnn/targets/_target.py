@@ -29,11 +29,8 @@ from hyperdnn.targets._call import (
     Mode,
     Randomness,
     attention_without_fast_path,
-    call_empty,
-    call_loop,
-    call_mapped,
+    call_many,
     call_once,
-    check_options,
     has_fast_path,
 )
 from hyperdnn.targets._combine import Replace
@@ -291,11 +288,5 @@ class Target(nn.Module):
     def _call(
         self, weights: Weights, inputs: Inputs, dims: Dims, *, randomness: Randomness = "different", mode: Mode = "vmap"
     ) -> Any:
-        check_options(randomness, mode)
-        contexts = next(iter(weights.values())).shape[: len(dims)]
         with attention_without_fast_path(needed=self._attention):
-            if contexts.numel() == 0:
-                return call_empty(self.module, weights, inputs, dims, contexts)
-            if mode == "loop":
-                return call_loop(self.module, weights, inputs, dims, contexts, randomness)
-            return call_mapped(self.module, weights, inputs, dims, randomness)
+            return call_many(self.module, weights, inputs, dims, randomness=randomness, mode=mode)

@@ -158,3 +158,30 @@ def test_no_context_gives_an_empty_output_with_zero_gradients(mode: str) -> None
     assert (y.shape, index.shape, index.dtype) == ((0, 5, 4), (0, 5), torch.int64)
     y.sum().backward()
     assert weights["linear.weight"].grad.shape == (0, 4, 3)
+
+
+class _Layer:
+    def __init__(self, keys: Tensor) -> None:
+        self.keys = keys
+
+
+class _Cache:
+    """As transformers' caches: tensors lie two levels below the object that is returned."""
+
+    def __init__(self, keys: Tensor) -> None:
+        self.layers = [_Layer(keys)]
+        self.itself = self
+
+
+class _Caching(nn.Linear):
+    def forward(self, input: Tensor) -> tuple[Tensor, _Cache]:
+        out = super().forward(input)
+        return out, _Cache(out)
+
+
+@pytest.mark.parametrize("mode", ["vmap", "loop"])
+def test_an_object_that_hides_tensors_deep_inside_is_refused(mode: str) -> None:
+    target = hd.Target(_Caching(3, 2))
+    weights = {"weight": torch.randn(4, 2, 3), "bias": torch.randn(4, 2)}
+    with pytest.raises(BatchingError, match=r"a _Cache was returned.*use_cache=False"):
+        target.batched(weights, torch.randn(4, 5, 3), mode=mode)
