@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     )
     from hyperdnn.inspect import check_init, classify, health, summary
     from hyperdnn.layout import Architecture, ParamLayout, ParamSpec
-    from hyperdnn.models import Cached, GraphHypernet, HyperDNN, Hypernet, clip_gradient, hypernet_vjp, unroll
+    from hyperdnn.models import (
+        Cached,
+        GraphHypernet,
+        HyperDNN,
+        Hypernet,
+        Portioned,
+        clip_gradient,
+        hypernet_vjp,
+        unroll,
+    )
     from hyperdnn.planning import plan
     from hyperdnn.targets import Target
     from hyperdnn.typing import Weights
@@ -41,6 +50,7 @@ _HOMES = {
     "Hypernet": "models",
     "ParamLayout": "layout",
     "ParamSpec": "layout",
+    "Portioned": "models",
     "Target": "targets",
     "Weights": "typing",
     "check_init": "inspect",
@@ -60,6 +70,7 @@ __all__ = [
     "Hypernet",
     "ParamLayout",
     "ParamSpec",
+    "Portioned",
     "Target",
     "Weights",
     "__version__",

@@ -2,7 +2,8 @@
 
 `Conditioned` makes a model a layer whose weights depend on its own input. `Join`, `Stack` and `WeightMixture` make one
 hypernet of several, `OutputMixture` mixes what several networks compute. `GraphHypernet` generates for architectures
-that come with the call, `Cached` remembers the weights of contexts that return. `hypernet_vjp` carries gradients that
+that come with the call, `Cached` remembers the weights of contexts that return, `Portioned` runs
+many a portion at a time. `hypernet_vjp` carries gradients that
 were computed elsewhere back into a hypernet; `clip_gradient` bounds those that enter it; `unroll` generates weights at
 every time step.
 """
@@ -15,6 +16,7 @@ from hyperdnn.models._hyperdnn import HyperDNN
 from hyperdnn.models._hypernet import Hypernet
 from hyperdnn.models._join import Join, Stack
 from hyperdnn.models._mixture import OutputMixture, WeightMixture
+from hyperdnn.models._portioned import Portioned
 from hyperdnn.models._unroll import unroll
 from hyperdnn.models._vjp import hypernet_vjp
 
@@ -26,6 +28,7 @@ __all__ = [
     "Hypernet",
     "Join",
     "OutputMixture",
+    "Portioned",
     "Stack",
     "WeightMixture",
     "clip_gradient",
