@@ -57,8 +57,15 @@ class Portioned(nn.Module):
         return self._run(partial(self.model.paired, data_dims=data_dims), context, (args, kwargs), data_dims)
 
     def grouped(self, *args: Any, context: Context, index: Tensor, **kwargs: Any) -> Any:
-        """As `HyperDNN.grouped`, with the distinct contexts and an index."""
+        """As `HyperDNN.grouped`, with the distinct contexts and an index.
+
+        Raises:
+            ContextError: for an index beyond the contexts.
+        """
         number = _number(context)
+        beyond = index[(index < 0) | (index >= number)]
+        if len(beyond):  # no portion would run it
+            raise ContextError(f"index {beyond[0].item()}: there are contexts 0 to {number - 1}.")
         size = self._size(number, context, _rows((args, kwargs), 0, 1), self.model.paired)
         where, outputs = [], []
         for start in range(0, max(number, 1), size):

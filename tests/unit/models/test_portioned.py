@@ -164,6 +164,11 @@ def test_errors():
     portioned = hd.Portioned(model, max_contexts=2)
     with pytest.raises(ContextError, match=r"first dimension.*call the model itself"):
         portioned(torch.randn(3), context=torch.tensor(1.0))
+    for beyond in (-1, 2):
+        with pytest.raises(ContextError, match=f"index {beyond}: there are contexts 0 to 1"):
+            portioned.grouped(
+                torch.randn(3, 3).double(), context=torch.randn(2, 5).double(), index=torch.tensor([0, beyond, 1])
+            )
     net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     pooled = hd.HyperDNN.for_tasks(net, 3, buffers="shared")
     with pytest.raises(BufferPolicyError, match="pools statistics over all contexts"):
