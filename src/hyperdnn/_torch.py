@@ -1,7 +1,7 @@
 """What we use of torch that has no public name, in one place: the first to look at when torch changes."""
 
 # ruff: noqa: N811, PLC2701 - private names are the purpose of this file
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "BatchNormBase",
     "ConvBase",
     "NormBase",
+    "after_backward",
     "current_backward",
     "fused_adam_",
     "is_mapped",
@@ -36,6 +37,11 @@ __all__ = [
     "unmapped",
     "vmap_without_fallback",
 ]
+
+
+def after_backward(function: Callable[[], None]) -> None:
+    """Call a function when the backward pass that is running has ended; for hooks, which run inside of one."""
+    torch.autograd.Variable._execution_engine.queue_callback(function)
 
 
 def current_backward() -> int:
