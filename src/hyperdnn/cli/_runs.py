@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperdnn.cli._doctor import examine
-from hyperdnn.cli._usage import typed_settings, usage
+from hyperdnn.cli._usage import count, typed_settings, usage
 
 if TYPE_CHECKING:
     from hyperdnn.lab.report import Results
@@ -20,6 +20,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     demo = commands.add_parser("demo", help="one recipe with its baselines, to see it work", allow_abbrev=False)
     add_output_options(demo)
     demo.set_defaults(command=run_recipe, name=_DEMO, config=None, setting=None, seed=None, variants=None)
+    demo.set_defaults(devices=None, strategy=None)
 
     run = commands.add_parser(
         "run",
@@ -34,6 +35,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     source.add_argument("--config", metavar="FILE", type=Path, help="your own configuration, a YAML file")
     source.add_argument("--setting", help="one of the recipe's configurations, such as tiny")
     run.add_argument("--seed", type=int, help="instead of the configuration's")
+    run.add_argument("--devices", type=count, metavar="N", help="processes that share each batch, one device each")
+    run.add_argument("--strategy", choices=["ddp", "fsdp"], help="of several devices: copies of the model, or parts")
     run.add_argument("--variants", type=_words, metavar="A,B", help="only these of the system and its baselines")
     add_output_options(run)
     run.set_defaults(command=run_recipe, takes_settings=True)
@@ -52,6 +55,10 @@ def run_recipe(options: argparse.Namespace) -> int:
     with usage():
         config = _configuration(options)
     seed = config.seed if options.seed is None else options.seed
+    if not lab.train.launch(getattr(config, "train", None)):
+        # Another process than the first one: it trains with the others and writes nothing.
+        lab.run(options.name, config, folder=options.out, seeds=[seed], variants=options.variants, progress=False)
+        return 0
     folder = new_folder(options.out, options.name, seed)
     results = execute(options, options.name, config, folder=folder, seeds=[seed])
     print(lab.report.table(results))
@@ -112,6 +119,10 @@ def _configuration(options: argparse.Namespace) -> Any:
     else:
         config = configuration(options.name, options.setting or DEFAULT)
     typed = typed_settings(options.rest, settings=setting_names(config), options=options.known)
+    for name in ("devices", "strategy"):
+        value = getattr(options, name)
+        if value is not None:
+            typed[f"train.{name}"] = str(value)
     return override_from_text(config, typed)
 
 

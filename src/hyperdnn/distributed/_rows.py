@@ -32,14 +32,18 @@ class _Used:
     """Notes which rows are used, and drops the gradients of the others once a backward has ended."""
 
     def __init__(self, tables: list[Table], group: distributed.ProcessGroup | None) -> None:
-        self.tables = tables
         self.group = group
-        self.rows: dict[Table, set[int]] = {table: set() for table in tables}
+        # The divided parameters, in whose place FSDP2 puts whole ones while they are used.
+        self.rows = {table: list(table.rows) for table in tables}
+        self.used: dict[Table, set[int]] = {table: set() for table in tables}
         self.backward: int | None = None
 
-    def note(self, table: Table, args: tuple[Tensor, ...], features: Tensor) -> None:
-        if torch.is_grad_enabled():
-            self.rows[table].update(torch.unique(args[0]).tolist())
+    def note(self, table: Table, args: tuple[Tensor, ...], features: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            return features
+        self.used[table].update(torch.unique(args[0]).tolist())
+        # Frozen rows too: where a gradient flows must not depend on the rows, or processes exchange in another order.
+        return features if features.requires_grad else features.requires_grad_()
 
     def generated(self, hypernet: nn.Module, args: Any, weights: Weights) -> None:
         trained = [tensor for tensor in weights.values() if tensor.requires_grad]
@@ -50,16 +54,16 @@ class _Used:
         if self.backward != current_backward():
             self.backward = current_backward()
             # What has a gradient now is accumulating: zeros will not change it.
-            waiting = {row for table in self.tables for row in table.rows if row.grad is not None}
+            waiting = {row for rows in self.rows.values() for row in rows if row.grad is not None}
             after_backward(lambda: self._drop(waiting))
 
     def _drop(self, waiting: set[nn.Parameter]) -> None:
-        for table, used in self.rows.items():
-            flags = torch.zeros(len(table.rows), dtype=torch.uint8, device=table.like.device)
-            flags[list(used)] = 1
-            used.clear()
+        for table, rows in self.rows.items():
+            flags = torch.zeros(len(rows), dtype=torch.uint8, device=table.like.device)
+            flags[list(self.used[table])] = 1
+            self.used[table].clear()
             distributed.all_reduce(flags, distributed.ReduceOp.MAX, group=self.group)
-            for row, flag in zip(table.rows, flags.tolist(), strict=True):
+            for row, flag in zip(rows, flags.tolist(), strict=True):
                 if not flag and row not in waiting:
                     row.grad = None
         self.backward = None

@@ -16,8 +16,9 @@ from hyperdnn.lab._discover import load, setting_of
 from hyperdnn.lab._recipe import Recipe, Variant
 from hyperdnn.lab.baselines import Plain
 from hyperdnn.lab.config import override, seed_everything, to_mapping
-from hyperdnn.lab.train import Log, Outcome, State
+from hyperdnn.lab.train import Log, Outcome, State, launch
 from hyperdnn.lab.train._progress import Quiet, visible
+from hyperdnn.lab.train._together import together
 from hyperdnn.models import HyperDNN
 
 __all__ = ["run"]
@@ -35,7 +36,8 @@ def run(
 ) -> report.Results:
     """Train a recipe's system and its baselines, and measure what it claims.
 
-    Every variant starts from the same seed, so that differences between them are not differences of luck.
+    Every variant starts from the same seed, so that differences between them are not differences of luck. If the
+    settings ask for several devices, this runs in as many processes, and the first one writes.
 
     Args:
         recipe_name: as for ``hyperdnn run``.
@@ -53,21 +55,22 @@ def run(
 
     Raises:
         ConfigError: an unknown recipe or variant, or no seed.
-        TrainingError: a loss that is not finite.
+        TrainingError: a loss that is not finite, or another process that ended.
     """
     recipe = load(recipe_name)
     names = _chosen(recipe, variants)
     if not seeds:
         raise ConfigError("seeds: expected at least one.")
+    first = launch(getattr(config, "train", None))
     folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
-    with _threads(threads):
+    with _threads(threads), together():
         for seed in seeds:
             for name in names:
                 log = Log(
-                    folder / "metrics.jsonl",
-                    progress=visible() if progress else Quiet(),
+                    folder / "metrics.jsonl" if first else None,
+                    progress=visible() if progress and first else Quiet(),
                     labels={"variant": name, "seed": seed},
                 )
                 outcome, device = _train(recipe, recipe.variants[name], override(config, {"seed": seed}), log)

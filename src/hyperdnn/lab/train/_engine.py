@@ -1,20 +1,18 @@
 """The inner loop that all loops share, on Lightning Fabric."""
 
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from hyperdnn.errors import ConfigError, HyperDNNError, MissingExtraError
+from hyperdnn.errors import ConfigError, HyperDNNError
 from hyperdnn.lab.data import Task
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._parts import Draw, Evaluate, Step
+from hyperdnn.lab.train._processes import Processes
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 from hyperdnn.lab.train._watch import Watch
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 __all__ = ["Engine", "TrainingError"]
 
@@ -42,9 +40,9 @@ class Engine:
         self.state = state
         self.settings = settings
         self.watch = Watch(state.model, settings.clip_generated)
-        self.fabric = _fabric(settings)
-        # One device needs no wrapper around the model, so a step gets what the recipe built, with all its verbs.
-        self.fabric.to_device(state.model)
+        self.processes = Processes(settings)
+        self.processes.prepare(state)
+        self.fabric = self.processes.fabric
 
     def place(self, task: Task) -> Task:
         """The task on the model's device."""
@@ -64,11 +62,12 @@ class Engine:
         optimizer = self.fabric.setup_optimizers(state.optimizer)
         assert not isinstance(optimizer, tuple)  # as many as went in
         state.model.train()
+        compute = self.processes.wrap(step, state)
         with self.watch.attached():
             for iteration in range(iterations):
-                batch = draw(generator=state.generator)
+                batch = self.processes.share(draw(generator=state.generator))
                 with self.fabric.autocast():
-                    losses = step(state.model, batch, state)
+                    losses = compute(batch)
                 loss = self._checked(losses)
                 optimizer.zero_grad()
                 self.fabric.backward(loss)
@@ -76,7 +75,7 @@ class Engine:
                 optimizer.step()
                 state.step += 1
                 if state.step % every == 0 or iteration + 1 == iterations:
-                    log.losses(state, losses)
+                    log.losses(state, self.processes.mean(losses))
                     self.watch.look(state, log)
                 self.watch.forget()
                 log.advance()
@@ -91,8 +90,9 @@ class Engine:
         if "loss" not in losses:
             raise ConfigError(f"the step returned {sorted(losses)}: expected 'loss' among them, which is minimised.")
         loss, state = losses["loss"], self.state
-        if not bool(torch.isfinite(loss)):
-            values = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
+        mean = self.processes.mean(losses)  # so that all stop, if one must
+        if not bool(torch.isfinite(mean["loss"])):
+            values = ", ".join(f"{name} {value.item():g}" for name, value in mean.items())
             raise TrainingError(
                 f"the loss is not finite at step {state.step} of task {state.task} ({values}). "
                 f"{self.watch.origin()} {_REMEDY}"
@@ -109,14 +109,3 @@ class Engine:
                 f"the gradient is not finite at step {state.step} of task {state.task}, though the loss is; the step "
                 f"was not taken. {_REMEDY}"
             )
-
-
-def _fabric(settings: Settings) -> "Fabric":
-    try:
-        from lightning_fabric import Fabric
-    except ImportError:
-        raise MissingExtraError("lightning-fabric", extra="lab") from None
-    try:
-        return Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
-    except RuntimeError as error:
-        raise ConfigError(f"train.device: '{settings.device}' is not available on this machine. Use auto.") from error

@@ -31,6 +31,10 @@ class Settings:
         log_every: iterations between two lines of losses in metrics.jsonl.
         device: where to compute: the best there is, or a kind such as ``"cpu"``.
         precision: of the computation; parameters stay in 32 bits.
+        devices: processes on this machine, with one device each, that share each batch; under ``torchrun`` their number
+            is its own.
+        strategy: how several of them share the model: each has a copy and gradients are averaged (``"ddp"``, which
+            ``"auto"`` takes), or each has a part (``"fsdp"``, see `distributed.shard`).
 
     Raises:
         ConfigError: a number that makes no sense.
@@ -47,9 +51,11 @@ class Settings:
     log_every: int = 50
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    devices: int = 1
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "log_every"):
+        for name in ("iterations", "batch_size", "log_every", "devices"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}.")
         for name in ("lr", "momentum", "weight_decay"):
