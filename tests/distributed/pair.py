@@ -19,7 +19,7 @@ def run_checks(file: Path, folder: Path) -> dict[str, str]:
     started = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", str(file), str(rank), str(folder)],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")},
+            env={**os.environ, **_environment(rank)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -30,6 +30,19 @@ def run_checks(file: Path, folder: Path) -> dict[str, str]:
     paths = [folder / f"{rank}.json" for rank in range(PROCESSES)]
     reports = [json.loads(path.read_text()) if path.is_file() else {} for path in paths]
     return {name: "\n".join(report.get(name, said) for report in reports).strip() for name in names_of(file)}
+
+
+def _environment(rank: int) -> dict[str, str]:
+    """As torchrun has it."""
+    number, here = str(PROCESSES), str(rank)
+    return {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT / "src"),
+        "TORCHELASTIC_RUN_ID": "tests",
+        "GROUP_RANK": "0",
+        **{name: here for name in ("RANK", "LOCAL_RANK")},
+        **{name: number for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")},
+    }
 
 
 def names_of(file: Path) -> list[str]:

@@ -17,6 +17,7 @@ from hyperdnn.lab._recipe import Recipe, Variant
 from hyperdnn.lab.baselines import Plain
 from hyperdnn.lab.config import override, seed_everything, to_mapping
 from hyperdnn.lab.train import Log, Outcome, State, launch
+from hyperdnn.lab.train._gradients import whole
 from hyperdnn.lab.train._progress import Quiet, visible
 from hyperdnn.lab.train._together import together
 from hyperdnn.models import HyperDNN
@@ -136,7 +137,7 @@ def _embeddings(model: nn.Module) -> dict[str, list[list[float]]]:
     tables = [module for module in model.modules() if isinstance(module, Table)]
     if len(tables) != 1:
         return {}
-    return {"task_embeddings": [row.tolist() for row in tables[0].rows]}
+    return {"task_embeddings": [whole(row).tolist() for row in tables[0].rows]}
 
 
 @contextmanager

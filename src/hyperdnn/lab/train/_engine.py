@@ -7,6 +7,7 @@ from torch import Tensor
 
 from hyperdnn.errors import ConfigError, HyperDNNError
 from hyperdnn.lab.data import Task
+from hyperdnn.lab.train._gradients import whole
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._parts import Draw, Evaluate, Step
 from hyperdnn.lab.train._processes import Processes
@@ -104,7 +105,7 @@ class Engine:
         if limit is None:
             return
         norm = self.fabric.clip_gradients(state.model, optimizer, max_norm=limit, error_if_nonfinite=False)
-        if norm is not None and not bool(torch.isfinite(norm)):
+        if norm is not None and not bool(torch.isfinite(whole(norm))):
             raise TrainingError(
                 f"the gradient is not finite at step {state.step} of task {state.task}, though the loss is; the step "
                 f"was not taken. {_REMEDY}"

@@ -1,16 +1,22 @@
-"""Gradients of several processes, where no wrapper averages them."""
+"""Gradients and parameters of several processes, where no wrapper sees to them."""
 
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, distributed
 
-__all__ = ["is_sharded", "mean_gradients"]
+__all__ = ["is_sharded", "mean_gradients", "whole"]
 
 
 def is_sharded(parameters: Iterable[Tensor]) -> bool:
     """Whether processes hold parts of the parameters."""
     return any(hasattr(parameter, "full_tensor") for parameter in parameters)  # a DTensor, without importing it
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor, gathered if processes hold parts of it; all of them must ask."""
+    gather = getattr(tensor, "full_tensor", None)
+    return tensor if gather is None else gather()
 
 
 def mean_gradients(gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> tuple[Tensor | None, ...]:

@@ -1,0 +1,42 @@
+"""One process; for two see ``tests/distributed/checks_engine.py``."""
+
+from dataclasses import replace
+
+import pytest
+
+from hyperdnn.errors import ConfigError
+from hyperdnn.lab.train import launch
+from hyperdnn.lab.train._processes import Processes
+
+
+def test_one_process_takes_all(settings, tasks):
+    processes = Processes(settings)
+    batch = tasks[0].train[:5]
+    assert (processes.number, processes.rank) == (1, 0)
+    assert processes.share(batch) is batch
+    losses = {}
+    assert processes.mean(losses) is losses
+
+
+def test_one_process_writes(settings):
+    assert launch(settings)
+    assert launch(None)
+
+
+def test_a_strategy_wants_several_devices(settings):
+    with pytest.raises(ConfigError, match=r"'fsdp' is for several devices\. Add --devices 2, or start with torchrun"):
+        launch(replace(settings, strategy="fsdp"))
+
+
+def test_torchruns_number_is_the_one_that_counts(settings, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    with pytest.raises(ConfigError, match=r"train\.devices: 3, but torchrun started 4 on this machine\. Leave it out"):
+        Processes(replace(settings, devices=3))
+
+
+@pytest.mark.parametrize("devices", [0, -1])
+def test_there_is_a_device(settings, devices):
+    with pytest.raises(ConfigError, match="devices: expected 1 or more"):
+        replace(settings, devices=devices)
