@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from hyperdnn import lab
+from hyperdnn.lab._discover import configuration
+
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ("run", "continual/task_conditioned", "--setting", "tiny", "--train.device", "cpu", "--variants", "hypernet")
 
@@ -26,22 +29,20 @@ def _start(folder, *options):
 
 
 def test_two_devices_give_the_results_of_one(tmp_path):
-    found = []
-    processes = []
-    for devices in ("1", "2"):
-        (tmp_path / devices).mkdir()
-        processes.append(_start(tmp_path / devices, "--train.iterations", "4", "--devices", devices))
-    for devices, process in zip(("1", "2"), processes, strict=True):
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == 0, said
-        (results,) = (tmp_path / devices).rglob("results.json")  # written once, by the first process
-        lines = (results.parent / "metrics.jsonl").read_text().splitlines()
-        found.append((json.loads(results.read_text())["metrics"], [json.loads(line) for line in lines]))
-    (metrics, lines), (others, other_lines) = found
-    assert metrics == others
-    assert len(lines) == len(other_lines)
-    for line, other in zip(lines, other_lines, strict=True):
-        assert line.get("losses", {}) == pytest.approx(other.get("losses", {}), rel=1e-3)
+    process = _start(tmp_path, "--train.iterations", "4", "--devices", "2")
+    config = lab.config.override(
+        configuration("continual/task_conditioned", "tiny"), {"train.iterations": 4, "train.device": "cpu"}
+    )
+    expected = lab.run("continual/task_conditioned", config, folder=tmp_path, seeds=[0], variants=["hypernet"])
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    (results,) = (tmp_path / "runs").rglob("results.json")  # written once, by the first process
+    assert json.loads(results.read_text())["metrics"] == expected["metrics"]
+    alone, together = (
+        [json.loads(line).get("losses", {}) for line in path.read_text().splitlines()]
+        for path in (tmp_path / "metrics.jsonl", results.parent / "metrics.jsonl")
+    )
+    assert together == [pytest.approx(losses, rel=1e-3) for losses in alone]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the other process by /proc")

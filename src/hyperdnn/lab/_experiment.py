@@ -38,7 +38,8 @@ def run(
     """Train a recipe's system and its baselines, and measure what it claims.
 
     Every variant starts from the same seed, so that differences between them are not differences of luck. If the
-    settings ask for several devices, this runs in as many processes, and the first one writes.
+    settings ask for several devices, the present program is started again for each further one, to come here as well;
+    the first process writes.
 
     Args:
         recipe_name: as for ``hyperdnn run``.
