@@ -34,7 +34,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads
-from hyperdnn.distributed import Verb, shard
+from hyperdnn.distributed import Divided, Verb, shard
 from hyperdnn.errors import ConfigError
 
 WEIGHT = "hypernet.head.linear.weight"
@@ -244,10 +244,51 @@ def _conditioned(layer):
     return hd.models.Conditioned(hd.HyperDNN(target, hypernet))
 
 
+def check_what_lies_around_a_hypernet_is_divided_with_it(rank):
+    def make():
+        inner = make_model("full")
+        mixture = hd.models.WeightMixture(inner.hypernet, gate=nn.Linear(1, 3))
+        return hd.HyperDNN(inner.target, mixture)
+
+    def loss(model, x, context):
+        routed = torch.arange(3) + context[0] // 2, context.to(x).expand(8)[:, None]
+        return model.paired(x[0], context=routed).square().mean()
+
+    model = make()
+    shard(model)
+    train_share(model, loss, rank)
+    assert_same(model, train_whole(make(), loss))
+
+
+def check_a_hypernet_of_the_users_own_is_one_part(rank):
+    class Own(nn.Module):
+        def __init__(self, layout):
+            super().__init__()
+            self.layout = layout
+            self.table = encoders.Table(4, layout.numel)
+
+        def forward(self, context):
+            return self.layout.split(self.table(context))
+
+    def make():
+        torch.manual_seed(0)
+        target = hd.Target(nn.Linear(4, 2))
+        return hd.HyperDNN(target, Own(target.layout))
+
+    for loss in (paired, in_parts):
+        model = make()
+        shard(model)
+        train_share(model, loss, rank)
+        assert_same(model, train_whole(make(), loss))
+
+
 def check_it_is_done_once(rank):
     model = make_model("full")
     shard(model)
     _refused("sharded already", shard, model)
+    model = make_model("full")
+    model.hypernet.head = Divided(model.hypernet.head)
+    _refused("as by Divided", shard, model)
 
 
 def check_a_streaming_hypernet_is_refused(rank):

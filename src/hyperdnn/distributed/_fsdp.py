@@ -3,21 +3,24 @@
 from collections.abc import Callable, Iterable
 from functools import wraps
 from itertools import chain
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor
 
 from hyperdnn._torch import tree_flatten, tree_unflatten
 from hyperdnn.distributed._group import agree, require_processes
 from hyperdnn.distributed._rows import keep_untouched
 from hyperdnn.errors import ConfigError
-from hyperdnn.models import Hypernet
+from hyperdnn.models import HyperDNN, Hypernet
 from hyperdnn.targets import Target
 
 __all__ = ["shard"]
+
+_Kind = TypeVar("_Kind", bound=nn.Module)
 
 _VERBS = ("batched", "paired", "grouped", "with_buffers", "bake")
 
@@ -41,14 +44,18 @@ def shard(model: nn.Module, *, mesh: DeviceMesh | None = None) -> None:
         mesh: the processes, one dimension; all by default.
 
     Raises:
-        ConfigError: without a process group, for a model that is sharded already, and for a hypernet with
+        ConfigError: without a process group, for a model that is sharded or divided already, and for a hypernet with
             ``stream=True``, whose head runs while the target does.
     """
     require_processes("shard")
     if any(isinstance(module, FSDPModule) for module in model.modules()):
         raise ConfigError("shard: the model is sharded already. It can be done once, before training.")
-    targets = _outermost(model, Target)
+    if any(isinstance(parameter, DTensor) for parameter in model.parameters()):
+        raise ConfigError("shard: some parameters are distributed already, as by Divided. Choose one of the two.")
+    targets = _outermost(module for module in model.modules() if isinstance(module, Target))
     hypernets = _outside(model, Hypernet, targets)
+    # Those of the user's own, and several joined to one.
+    generators = [*hypernets, *(pair.hypernet for pair in _outside(model, HyperDNN, targets))]
     for hypernet in hypernets:
         if hypernet.stream:
             raise ConfigError(
@@ -59,8 +66,8 @@ def shard(model: nn.Module, *, mesh: DeviceMesh | None = None) -> None:
     agree(model, mesh)
     units: list[nn.Module] = []
     for hypernet in hypernets:
-        units += [hypernet.head, hypernet.body, hypernet]
-    units += targets
+        units += [hypernet.head, hypernet.body]
+    units += [*generators, *targets]
     sharded = [unit for unit in dict.fromkeys((*units, model)) if _has_own(unit, units)]
     for unit in sharded:
         unit.register_forward_hook(_own)  # before those of FSDP2
@@ -73,19 +80,19 @@ def shard(model: nn.Module, *, mesh: DeviceMesh | None = None) -> None:
         for verb in _VERBS if target in sharded else ():
             setattr(target, verb, _owning(getattr(target, verb)))
             register_fsdp_forward_method(target, verb)
-    for hypernet in hypernets:
-        keep_untouched(hypernet, mesh.get_group() if mesh is not None else None)
+    for generator in _outermost(generators):
+        keep_untouched(generator, mesh.get_group() if mesh is not None else None)
 
 
-def _outermost(model: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
-    """All modules of a kind that lie in no other of it."""
-    found = [module for module in model.modules() if isinstance(module, kind)]
+def _outermost(modules: Iterable[nn.Module]) -> list[nn.Module]:
+    """Those that lie in no other of them."""
+    found = list(dict.fromkeys(modules))
     inside = {inner for outer in found for inner in outer.modules() if inner is not outer}
     return [module for module in found if module not in inside]
 
 
-def _outside(model: nn.Module, kind: type[Hypernet], targets: Iterable[nn.Module]) -> list[Hypernet]:
-    """All hypernets that are no part of a target: what a target contains runs mapped, where hooks cannot."""
+def _outside(model: nn.Module, kind: type[_Kind], targets: Iterable[nn.Module]) -> list[_Kind]:
+    """All of a kind that are no part of a target: what a target contains runs mapped, where hooks cannot."""
     inside = set(chain.from_iterable(target.modules() for target in targets))
     return [module for module in model.modules() if isinstance(module, kind) and module not in inside]
 
