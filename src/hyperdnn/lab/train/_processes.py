@@ -62,7 +62,8 @@ class Processes:
                     f"train.batch_size: {self.settings.batch_size} samples cannot be divided among {self.number} "
                     "processes. Choose a multiple."
                 )
-            torch.manual_seed(torch.initial_seed() + self.rank)
+            if self.rank:  # the first goes on as one process would
+                torch.manual_seed(torch.initial_seed() + self.rank)
             if self.settings.strategy == "fsdp":
                 from hyperdnn.distributed import shard  # its imports take a second
 
