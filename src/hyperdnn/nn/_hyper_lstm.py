@@ -135,6 +135,9 @@ class HyperLSTM(nn.Module):
             return walk(inputs, state, operands)
         size, backend = self._compiled
         compiled, outputs = compiled_walk(backend), []
+        if torch.is_grad_enabled() and operands.hidden.requires_grad:
+            # As all later states: otherwise the first segment would be a program of its own.
+            state = tuple(s if s.requires_grad else s.detach().requires_grad_() for s in state)
         for main, hyper, keep in zip(*(_cut(part, size, len(inputs.main)) for part in inputs), strict=True):
             assert main is not None
             assert hyper is not None

@@ -174,7 +174,8 @@ class HyperLSTMCell(nn.Module):
         emit_hidden, emit_input = self.emit_scales.chunk(2)
         return Operands(
             hidden=self.weight_hh.t(),
-            hyper_from_hidden=self.hyper_weight_ih[:, : self.hidden_size].t(),
+            # Contiguous, for then layers with another input have it laid out alike, and share what compile_steps makes.
+            hyper_from_hidden=self.hyper_weight_ih[:, : self.hidden_size].contiguous().t(),
             hyper_hidden=self.hyper_weight_hh.t(),
             embed=torch.cat([self.embed_scales.weight, embed_biases.flatten(0, 1)]).t(),
             embed_bias=torch.cat([self.embed_scales.bias, constant.flatten()]),

@@ -79,7 +79,7 @@ def step(inputs: Inputs, state: HyperState, operands: Operands) -> HyperState:
     for_hidden, for_input, for_bias = embed(hyper_h, operands)
     gates = torch.bmm(for_hidden, operands.emit_hidden) * _gates_first(h @ operands.hidden)
     gates = gates + torch.bmm(for_input, operands.emit_input) * inputs.main
-    gates = torch.baddbmm(gates, for_bias, operands.emit_bias)
+    gates = gates + torch.bmm(for_bias, operands.emit_bias)
     h, c = _advance(gates, c, operands.gates, inputs.keep)
     return h, c, hyper_h, hyper_c
 

@@ -290,7 +290,7 @@ class Target(nn.Module):
         check_options(randomness, mode)
         contexts = next(iter(weights.values())).shape[: len(dims)]
         with attention_without_fast_path(needed=self._attention):
-            if contexts.numel() == 0:
+            if 0 in contexts:
                 return call_empty(self.module, weights, inputs, dims, contexts)
             if mode == "loop":
                 if pools(self.module):
