@@ -131,6 +131,7 @@ def grouped():
         x = torch.randn(5, 3)
         results = [step(call, model, x, context=MANY, index=index) for call in (fast, model.grouped)]
         torch.testing.assert_close(*results)
+    torch._dynamo.reset()
     try:
         torch.compile(model.grouped, backend="eager", fullgraph=True)(x, context=MANY, index=index)
     except torch._dynamo.exc.TorchDynamoException:
