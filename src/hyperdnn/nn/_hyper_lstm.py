@@ -93,8 +93,8 @@ class HyperLSTM(nn.Module):
         Takes about a third less time for each training step, and costs a compilation at the next call (half a minute
         on a CPU, more with more steps), another one for another batch size, which then serves all sizes, and
         another without gradients. More steps hardly run faster. What is left of a sequence after whole segments runs
-        as before. Parameters and ``state_dict`` stay as they are, results but for rounding; copies and pickles keep the setting, a loaded
-        ``state_dict`` has none. Called again, it changes the numbers.
+        as before. Parameters and ``state_dict`` stay as they are, results but for rounding; copies and pickles keep the
+        setting, a loaded ``state_dict`` has none. Called again, it changes the numbers.
 
         Second derivatives need the layer as it was: torch refuses them for generated code. Mapped calls (many
         contexts) and calls inside another compilation are as before, too.
