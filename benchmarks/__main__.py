@@ -1,11 +1,13 @@
 """``python -m benchmarks``: comparison, scaling curves and page; with ``--smoke`` a tiny part of it, in seconds."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import compare, page, peers, scaling
 from benchmarks.results import RESULTS
+from hyperdnn.errors import HyperDNNError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -18,7 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scaling.smoke(options.smoke / RESULTS.name)
         page.write(options.smoke / RESULTS.name)
         return
-    compare.compare(environment=options.peers)
+    try:
+        compare.compare(environment=options.peers)
+    except HyperDNNError as error:
+        sys.exit(f"benchmarks: {error}")
     scaling.scale()
     page.write(docs=page.DOCS)
 

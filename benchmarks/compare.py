@@ -47,13 +47,15 @@ def compare(results: Path = RESULTS, *, environment: Path = peers.FOLDER, only: 
         only: names of workloads.
 
     Raises:
-        ConfigError: without the runner, or for a workload that does not exist.
+        ConfigError: without the runner or the environment, or for a workload that does not exist.
     """
     runner = find_runner()
     known = [workload.name for workload in WORKLOADS]
     if unknown := sorted(set(only or ()) - set(known)):
         raise ConfigError(f"no workload {', '.join(unknown)}. There are {', '.join(known)}.")
-    python = environment / "bin" / "python" if environment != peers.FOLDER else peers.ensure()
+    python = peers.ensure() if environment == peers.FOLDER else peers.python_of(environment.absolute())
+    if not python.exists():
+        raise ConfigError(f"{environment} has no Python. Leave --peers out, and an environment is made.")
     for workload in WORKLOADS:
         if only is None or workload.name in only:
             print(f"{workload.name}: {workload.title}", file=sys.stderr, flush=True)

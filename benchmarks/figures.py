@@ -16,9 +16,13 @@ _KEYS: Final = {"size": "weights", "contexts": "contexts", "chunk": "chunk"}
 
 def scaling_figures(curves: Mapping[str, Any]) -> list[report.Figure]:
     """Time and memory over each axis that was measured, on logarithmic scales, with the fitted power laws."""
-    axes = dict.fromkeys(curve["axis"] for curve in curves.values())
-    groups = {axis: [curve for curve in curves.values() if curve["axis"] == axis] for axis in axes}
-    return [_figure(axis, group, quantity) for axis, group in groups.items() for quantity in ("time_ms", "peak_mb")]
+    figures = []
+    for axis in dict.fromkeys(curve["axis"] for curve in curves.values()):
+        group = [curve for curve in curves.values() if curve["axis"] == axis]
+        for quantity in ("time_ms", "peak_mb"):
+            if any(point[quantity] for curve in group for point in curve["points"]):
+                figures.append(_figure(axis, group, quantity))
+    return figures
 
 
 def _figure(axis: str, curves: Sequence[Mapping[str, Any]], quantity: str) -> report.Figure:
@@ -42,11 +46,16 @@ def _figure(axis: str, curves: Sequence[Mapping[str, Any]], quantity: str) -> re
             words.append(name)
         plot.set_xscale("log")
         plot.set_yscale("log")
+        for direction in (plot.xaxis, plot.yaxis):
+            low, high = direction.get_view_interval()
+            direction.get_major_locator().set_params(subs=(1, 2, 5) if high < 100 * low else (1,))
+            direction.set_major_formatter(lambda value, _: _short(value))
+            direction.set_minor_formatter(lambda value, _: "")
         plot.set_xlabel(_LABELS[axis])
         plot.set_ylabel(f"{what.lower()} of a step ({unit})")
         if words:
             figure.legend(loc="outside upper left", ncols=1, borderaxespad=0.0)
-        fixed = ", ".join(f"{value:,} {_unit(name)}" for name, value in curves[0]["fixed"].items())
+        fixed = ", ".join(_said(name, value) for name, value in curves[0]["fixed"].items()).capitalize()
         title = f"{what} over {_LABELS[axis]}"
         return report.Figure(
             title=title,
@@ -57,9 +66,20 @@ def _figure(axis: str, curves: Sequence[Mapping[str, Any]], quantity: str) -> re
         )
 
 
+def _short(value: float) -> str:
+    """A power of ten as people write it: 100k, 10M, 0.1."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
 def _fitted(curves: Sequence[Mapping[str, Any]]) -> bool:
     return any(fit is not None for curve in curves for fit in curve["fits"].values())
 
 
-def _unit(name: str) -> str:
-    return {"size": "weights", "contexts": "context(s)", "chunk": "in a chunk"}[name]
+def _said(name: str, value: int) -> str:
+    """A size that stays."""
+    if name == "contexts":
+        return "one context" if value == 1 else f"{value:,} contexts"
+    return f"{value:,} weights" if name == "size" else f"chunks of {value:,}"

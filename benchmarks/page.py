@@ -106,7 +106,8 @@ def _bars(name: str, workload: Mapping[str, Any]) -> dict[str, Any]:
         share = 100 * min(1.0, floor["floor_ms"] / full)
         value = f"{tables.number(floor['floor_ms'])} ms"
         rows.append(_row("floor of the hardware", "floor", value=value, width=share))
-    notes = [f"{tables.label(who)}: {entry['note']}" for who, entry in lineup.items() if entry.get("note")]
+    said = {who: entry["note"] for who, entry in lineup.items() if entry.get("note")}
+    notes = [f"{tables.label(who)}: {note}" for who, note in said.items() if note not in tables.label(who)]
     notes += [f"{tables.label(who)} computes something else" for who, e in lineup.items() if e.get("equal") is False]
     return {
         "name": name,

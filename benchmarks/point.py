@@ -1,8 +1,9 @@
 """One point of a scaling curve, in a process of its own; prints JSON.
 
-A training step is forward and backward of one hypernet and its target, warm; there is no optimiser in it. Time is the
-median over steps. Memory is what is resident at the peak of a step beyond what was before the model was built: the
-hypernet, its gradients, the generated weights with theirs, activations. The target's own weights never exist.
+A training step is forward and backward of one hypernet and its target, warm; there is no optimiser in it. The CPU's
+time is the median over steps; the clock's is the shortest, since other work on the machine only lengthens it. Memory is
+what is resident at the peak of a step beyond what was before the model was built: the hypernet, its gradients, the
+generated weights with theirs, activations. The target's own weights never exist.
 """
 
 import argparse
@@ -82,7 +83,7 @@ def measure(size: int, contexts: int, chunk: int | None, *, device: torch.device
         "device": device.type,
         "cpu_ms": 1e3 * cpu,
         "wall_ms": 1e3 * wall,
-        "peak_mb": peak / _MIB or None,
+        "peak_mb": max(peak, 0) / _MIB or None,
         **_least_work(model, contexts, chunk),
     }
 
@@ -132,7 +133,7 @@ def probe(device: torch.device) -> dict[str, float]:
 
 
 def _times(step: Callable[[], object], device: torch.device) -> tuple[float, float]:
-    """Medians of wall and CPU seconds; short steps are timed together."""
+    """Seconds of the clock and of the CPU; short steps are timed together."""
     once = _time(step, device)[0]
     repeat = max(1, min(50, int(0.02 / max(once, 1e-6))))
     rounds = max(3, min(9, int(_MEASURE_S / (once * repeat))))
@@ -141,9 +142,8 @@ def _times(step: Callable[[], object], device: torch.device) -> tuple[float, flo
         for _ in range(repeat):
             step()
 
-    times = [_time(several, device) for _ in range(rounds)]
-    wall, cpu = (statistics.median(column) / repeat for column in zip(*times, strict=True))
-    return wall, cpu
+    wall, cpu = zip(*(_time(several, device) for _ in range(rounds)), strict=True)
+    return min(wall) / repeat, statistics.median(cpu) / repeat
 
 
 def _time(step: Callable[[], object], device: torch.device) -> tuple[float, float]:

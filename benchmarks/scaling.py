@@ -52,11 +52,11 @@ class Curve:
             yield {**self.fixed, self.axis: value}
 
 
-_SIZES: Final = (10**4, 10**5, 10**6, 3 * 10**6, 10**7, 18 * 10**6, 32 * 10**6, 56 * 10**6, 10**8)
-_CONTEXTS: Final = (1, 4, 16, 64, 256, 512, 1024, 1448, 2048, 2896, 4096)
+_SIZES: Final = (10**4, 10**5, 10**6, *(round(10 ** (7 + k / 6)) for k in range(7)))
+_CONTEXTS: Final = (1, 4, 16, 64, *(round(4 ** (4 + k / 3)) for k in range(7)))
 CURVES: Final = (
     Curve(axis="size", values=_SIZES, fixed={"contexts": 1, "chunk": 8192}),
-    Curve(axis="contexts", values=_CONTEXTS, fixed={"size": 10_000}),
+    Curve(axis="contexts", values=_CONTEXTS, fixed={"size": 40_000}),
     Curve(
         axis="chunk",
         values=(1024, 4096, 16_384, 65_536, 262_144, 1_048_576),

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from benchmarks.estimates import judge
 from benchmarks.plan import LABELS
-from benchmarks.scaling import AT_MOST, FIT_FROM
+from benchmarks.scaling import AT_MOST
 
 __all__ = ["HEADINGS", "MISSING", "label", "markdown", "number", "verdicts"]
 
@@ -66,14 +67,14 @@ def _exponents(curves: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         for quantity, fit in curve["fits"].items():
             if not curve["linear"] or fit is None:
                 continue
-            reached = "reached" if fit["exponent"] <= AT_MOST else "missed"
+            interval = fit["low"], fit["high"]
             yield (
                 f"Scaling with the {_AXES[curve['axis']]}, {threads} thread{'s' if threads > 1 else ''}",
                 "hyperdnn",
-                f"exponent of {_QUANTITIES[quantity]}, from {FIT_FROM:,} generated numbers",
+                f"exponent of {_QUANTITIES[quantity]}",
                 f"≤ {AT_MOST:g}",
-                _measured(fit["exponent"], (fit["low"], fit["high"]), ""),
-                _verdict(reached, fit["exponent"], AT_MOST),
+                _measured(fit["exponent"], interval, ""),
+                _verdict(judge(fit["exponent"], interval, AT_MOST), fit["exponent"], AT_MOST),
             )
 
 

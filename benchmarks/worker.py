@@ -67,7 +67,7 @@ def rounds(workload: str, names: Sequence[str], count: int) -> dict[str, Any]:
     _compare_values(lineup, [name for name in cases if cases[name].comparable])
     samples = common.interleaved(cases, count, _ROUND_S)
     for name, seconds in samples.items():
-        lineup[name]["samples_ms"] = [1e3 * s for s in seconds]
+        lineup[name]["samples_ms"] = [round(1e3 * s, 4) for s in seconds]
     hardware = common.probe_hw()
     return {"lineup": lineup, "hardware": hardware, "floor": common.floor(spec, hardware), "versions": _versions()}
 
@@ -85,7 +85,7 @@ def imports(names: Sequence[str], count: int) -> dict[str, Any]:
             if answer.returncode:
                 lineup[name] = {"absent": answer.stderr.strip().splitlines()[-1]}
             elif "samples_ms" in lineup[name]:
-                lineup[name]["samples_ms"].append(1e3 * float(answer.stdout))
+                lineup[name]["samples_ms"].append(round(1e3 * float(answer.stdout), 4))
     return {"lineup": lineup, "hardware": None, "floor": None, "versions": _versions()}
 
 
