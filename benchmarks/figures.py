@@ -31,11 +31,9 @@ def _figure(axis: str, curves: Sequence[Mapping[str, Any]], quantity: str) -> re
     words = []
     with canvas() as (figure, plot):
         for curve in curves:
-            threads = curve["points"][0]["threads"]
+            threads, device = curve["points"][0]["threads"], curve["points"][0]["device"]
             known = [(p[_KEYS[axis]], p[quantity], p) for p in curve["points"] if p[quantity]]
-            name = (
-                f"{threads} thread{'s' if threads > 1 else ''}" if curve["points"][0]["device"] == "cpu" else "device"
-            )
+            name = f"{threads} thread{'s' if threads > 1 else ''}" if device == "cpu" else device
             colour, fit = _COLOURS[threads], curve["fits"][quantity]
             if fit is not None:
                 name += f", exponent {fit['exponent']:.2f} ({fit['low']:.2f} to {fit['high']:.2f})"

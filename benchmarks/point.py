@@ -24,7 +24,6 @@ __all__ = ["measure", "probe"]
 
 HIDDEN: Final = 64
 _CONTEXT, _SLOT, _LAYERS, _SAMPLES = 16, 16, 8, 8
-_MEASURE_S: Final = 0.3
 _MIB: Final = 2**20
 _STATUS: Final = Path("/proc/self/status")
 
@@ -47,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(measure(options.size, options.contexts, options.chunk, device=device)))
 
 
-def measure(size: int, contexts: int, chunk: int | None, *, device: torch.device) -> dict[str, Any]:
+def measure(
+    size: int, contexts: int, chunk: int | None, *, device: torch.device, seconds: float = 0.3
+) -> dict[str, Any]:
     """Time and memory of a step at one size.
 
     Args:
@@ -55,6 +56,7 @@ def measure(size: int, contexts: int, chunk: int | None, *, device: torch.device
         contexts: how many, each with its own batch of eight; one is a context without a context dimension.
         chunk: numbers that one slot generates, or None for all at once.
         device: where.
+        seconds: to spend on timing; three steps at least.
     """
     _warm(device)
     before = _resident(device)
@@ -72,7 +74,7 @@ def measure(size: int, contexts: int, chunk: int | None, *, device: torch.device
     _forget_peak(device)
     step()
     peak = _peak(device) - before
-    wall, cpu = _times(step, device)
+    wall, cpu = _times(step, device, seconds)
     weights = model.hypernet.layout.numel
     return {
         "weights": weights,
@@ -132,11 +134,11 @@ def probe(device: torch.device) -> dict[str, float]:
     return {"gflops": 2 * side**3 / product / 1e9, "gbs": 2 * 4 * x.numel() / copy / 1e9}
 
 
-def _times(step: Callable[[], object], device: torch.device) -> tuple[float, float]:
+def _times(step: Callable[[], object], device: torch.device, seconds: float) -> tuple[float, float]:
     """Seconds of the clock and of the CPU; short steps are timed together."""
     once = _time(step, device)[0]
-    repeat = max(1, min(50, int(0.02 / max(once, 1e-6))))
-    rounds = max(3, min(9, int(_MEASURE_S / (once * repeat))))
+    repeat = max(1, min(50, int(seconds / 15 / max(once, 1e-6))))
+    rounds = max(3, min(9, int(seconds / (once * repeat))))
 
     def several() -> None:
         for _ in range(repeat):

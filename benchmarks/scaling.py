@@ -106,15 +106,18 @@ def smoke(results: Path) -> None:
 
     from benchmarks import point
 
+    torch.set_num_threads(1)
     device = torch.device("cpu")
     limits = point.probe(device)
     for curve in SMOKE:
-        found = curve_of(
-            curve,
-            lambda sizes: point.measure(sizes["size"], sizes.get("contexts", 1), sizes.get("chunk"), device=device),
-            limits,
-        )
+        found = curve_of(curve, partial(_measure_here, device), limits)
         update(results, {"scaling": {"machine": machine(), "curves": {f"{curve.axis}_1": found}}})
+
+
+def _measure_here(device: Any, sizes: Mapping[str, int]) -> dict[str, Any]:
+    from benchmarks import point
+
+    return point.measure(sizes["size"], sizes.get("contexts", 1), sizes.get("chunk"), device=device, seconds=0.03)
 
 
 def curve_of(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import compare, figures, page, plan, results, tables
+from benchmarks import compare, figures, page, plan, results, scaling, tables
 from hyperdnn.errors import ConfigError
 
 MACHINE = {
@@ -75,6 +75,21 @@ def test_a_figure_without_numbers_is_left_out():
     (figure,) = figures.scaling_figures({"size_1": curve})
     assert figure.title == "Time over generated weights"
     assert figure.caption == "One context."
+
+
+def test_a_gpu_has_a_section_of_its_own_with_the_share_of_its_limits(tmp_path):
+    point = {"weights": 10, "contexts": 1, "chunk": 5, "threads": 1, "device": "cuda"}
+    point |= {"cpu_ms": 9.0, "wall_ms": 2.0, "peak_mb": 3.0, "gflop": 50.0, "mbytes": 500.0}
+    curve = scaling.Curve(axis="size", values=(10,), fixed={"contexts": 1, "chunk": 5})
+    found = scaling.curve_of(curve, lambda at: point, {"gflops": 100_000.0, "gbs": 1000.0})
+    section = {"machine": {**MACHINE, "device": "cuda", "name": "A GPU"}, "curves": {"size_1": found}}
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps({"scaling_cuda": section}))
+    text = page.write(path).read_text()
+    assert "for want of one" not in text
+    assert "<td>cuda</td><td>2.00</td><td>3.00</td><td>25 %</td><td>25 %</td>" in text
+    assert "cuda: 100,000 GFLOP/s in products of matrices, 1,000 GB/s in copies" in text
+    assert "A GPU" in text
 
 
 def test_nothing_measured_is_an_error(tmp_path):

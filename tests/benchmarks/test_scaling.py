@@ -68,7 +68,7 @@ def test_the_cpu_s_time_counts_with_one_thread_and_the_clock_s_otherwise(device,
 
 @pytest.mark.parametrize(("contexts", "chunk"), [(1, None), (1, 100), (3, None), (3, 100)])
 def test_a_point_says_what_it_measured(contexts, chunk):
-    found = point.measure(1000, contexts, chunk, device=CPU)
+    found = point.measure(1000, contexts, chunk, device=CPU, seconds=0.03)
     width = 11  # the nearest to the square root of 1000 / 8
     assert found["weights"] == 8 * (width * width + width)
     assert (found["contexts"], found["chunk"]) == (contexts, chunk)
@@ -78,7 +78,7 @@ def test_a_point_says_what_it_measured(contexts, chunk):
 
 
 def test_least_work_is_counted_by_hand():
-    found = point.measure(8, 2, None, device=CPU)
+    found = point.measure(8, 2, None, device=CPU, seconds=0.03)
     weights, hidden = 8 * 2, point.HIDDEN
     generate = 2 * (16 * hidden + hidden * hidden + hidden * weights)
     assert found["gflop"] == pytest.approx(6 * (generate + 2 * 8 * weights) / 1e9)
