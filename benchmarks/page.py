@@ -130,9 +130,9 @@ def _bar(who: str, entry: Mapping[str, Any], workload: Mapping[str, Any], unit: 
         parts.append(f"{tables.number(entry['peak_mb'])} MB")
     marks = []
     for limit in workload["limits"]:
-        if limit["lineup"] == who and limit["quantity"] in {"ratio", "milliseconds"} and not limit["best_peer"]:
+        if limit["lineup"] == who and limit["quantity"] != "memory" and not limit["best_peer"]:
             other = workload["lineup"].get(limit["against"], {}).get("median_ms", unit)
-            at = limit["at_most"] * (other if limit["quantity"] == "ratio" else 1.0)
+            at = limit["at_most"] * {"ratio": other, "import": 1000.0}.get(limit["quantity"], 1.0)
             marks.append({"left": round(100 * at / full, 2), "text": f"to reach: {tables.number(at)} ms"})
     width = 100 * min(1.0, time / full)
     return _row(tables.label(who), entry["kind"], value=" · ".join(parts), width=width, cut=time > full, marks=marks)
@@ -166,6 +166,7 @@ def _scaling(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
     prefix = section["machine"]["device"]
     points = [point for curve in section["curves"].values() for point in curve["points"]]
     return {
+        "one_thread": all(point["threads"] == 1 for point in points),
         "figures": [_picture(figure, f"{prefix}{k}") for k, figure in enumerate(scaling_figures(section["curves"]))],
         "limits": [
             f"{_threads(curve['points'][0])}: {curve['limits']['gflops']:,.0f} GFLOP/s in products of matrices, "

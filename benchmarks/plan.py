@@ -159,7 +159,7 @@ WORKLOADS: Final = (
     ),
     Workload(
         name="W6_b1",
-        title="One context reused, batch 1",
+        title="One context reused 100 times, batch 1",
         lineup=("plain", *_ALL),
         limits=(Limit(lineup="hyperdnn", at_most=1.05, against="plain"),),
         baseline="plain",
@@ -167,13 +167,13 @@ WORKLOADS: Final = (
     ),
     Workload(
         name="W6",
-        title="One context reused, batch 128",
+        title="One context reused 100 times, batch 128",
         lineup=("plain", *_ALL),
         baseline="plain",
     ),
     Workload(
         name="W6_regen",
-        title="One context, generated anew in each call",
+        title="One context, generated anew in each of 100 calls",
         lineup=("plain", *_ALL),
         baseline="plain",
         rounds=6,

@@ -101,7 +101,7 @@ def test_curves_have_a_description_and_no_word_is_cut_off(page: Any) -> None:
         return box.left < picture.left - 1 || box.right > picture.right + 1;
     }).map(word => word.textContent)""")
     assert cut == []
-    assert not [word for word in page.locator("figure svg text").all_inner_texts() if "$" in word]
+    assert not [word for word in page.locator("figure svg text").all_text_contents() if "$" in word]
 
 
 def test_identifiers_are_unique(page: Any) -> None:
