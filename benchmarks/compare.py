@@ -95,10 +95,8 @@ class _Runner:
             )
         if workload.memory:
             for name, entry in raw["lineup"].items():
-                if "samples_ms" in entry:
-                    one = self._bench(workload.name, name, "--mem")
-                    # of the first step: later ones find the memory that it left behind
-                    entry["peak_mb"] = one["results"][name]["first_step_peak_mb"]
+                if entry.get("samples_ms"):
+                    entry["peak_mb"] = self._peak(workload.name, name)
         return summary_of(workload, raw)
 
     def _alone(self, workload: Workload) -> dict[str, Any]:
@@ -114,7 +112,7 @@ class _Runner:
                     break
                 entry["samples_ms"].append(1e3 * result["first_step_clock_s"])
                 entry |= {"note": result.get("note", ""), "loss": result["loss"], "gradient_norm": result["gnorm"]}
-                entry |= {"peak_mb": result["first_step_peak_mb"], "weights_mb": one["target_mb"]}
+                entry |= {"weights_mb": one["target_mb"]}
             raw["lineup"][name] = entry
         first = raw["lineup"][workload.baseline]
         for entry in raw["lineup"].values():
@@ -124,17 +122,29 @@ class _Runner:
                 )
         return raw
 
-    def _bench(self, workload: str, name: str, mode: str) -> dict[str, Any]:
-        script = str(self.folder / "bench.py")
-        return self._python(script, "--workload", workload, "--lib", name, "--baseline", name, mode)
+    def _peak(self, workload: str, name: str) -> float:
+        """MiB that the first step adds; later steps find the memory that it left behind.
 
-    def _python(self, *arguments: str) -> dict[str, Any]:
+        Memory that was freed while the model was built goes back to the system at once: kept by the allocator, it would
+        serve the step unseen.
+        """
+        size = "65536"
+        one = self._bench(workload, name, "--first-only", MALLOC_MMAP_THRESHOLD_=size, MALLOC_TRIM_THRESHOLD_=size)
+        peak: float = one["results"][name]["first_step_peak_mb"]
+        return peak
+
+    def _bench(self, workload: str, name: str, mode: str, **settings: str) -> dict[str, Any]:
+        script = str(self.folder / "bench.py")
+        return self._python(script, "--workload", workload, "--lib", name, "--baseline", name, mode, **settings)
+
+    def _python(self, *arguments: str, **settings: str) -> dict[str, Any]:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(peers.ROOT / "src"), str(self.folder))),
             "PYTHONDONTWRITEBYTECODE": "1",  # the runner's folder stays as it is
             "ADAPTERS": str(peers.ROOT / "benchmarks" / "adapters"),
             "OMP_NUM_THREADS": "1",
+            **settings,
         }
         answer = subprocess.run(
             [str(self.python), "-W", "ignore", *arguments],

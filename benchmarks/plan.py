@@ -145,6 +145,7 @@ WORKLOADS: Final = (
         ),
         rounds=1,
         alone=True,
+        memory=True,
     ),
     Workload(
         name="W5_100m",
@@ -156,6 +157,7 @@ WORKLOADS: Final = (
         ),
         rounds=1,
         alone=True,
+        memory=True,
     ),
     Workload(
         name="W6_b1",
