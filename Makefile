@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format reproduce clean
+.PHONY: demo test check format reproduce bench clean
 
 demo: $(STAMP)
 	$(BIN)/hyperdnn demo
@@ -28,8 +28,13 @@ reproduce: $(STAMP)
 	$(BIN)/hyperdnn reproduce --all
 	$(BIN)/pytest -m slow
 
+# Times hyperdnn beside other libraries, which get an environment of their own, and against the size of the problem.
+# HYPERDNN_BENCH names the folder of the comparison's runner. Half an hour, on a machine with nothing else to do.
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) benchmarks/.peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The constraint keeps pip from fetching another build of torch.

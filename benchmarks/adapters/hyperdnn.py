@@ -1,6 +1,7 @@
 """hyperdnn in the comparison of hypernet libraries: the same hypernets, the same weights, the library's own calls."""
 
 import copy
+import dataclasses
 import importlib
 
 import torch
@@ -19,7 +20,9 @@ def build(spec):
 
         return recurrent_case(spec, make_hyper_lstm(spec))
     if spec.mode == "construct":
-        return Case(lambda: make_model(spec) and None, note="chunked, 65536")
+        # as for plain torch: shapes alone, since the runner leaves the target's own numbers unset
+        shapes = dataclasses.replace(spec, target=copy.deepcopy(spec.target).to("meta"))
+        return Case(lambda: make_model(shapes) and None, note="chunked, 65536")
     model = make_model(spec)
     load(model.hypernet, spec)
     if spec.mode == "infer":
