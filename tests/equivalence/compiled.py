@@ -118,6 +118,20 @@ class Tiled(nn.Module):
         return tiles.fold(self.model.paired(tiles.split(x), context=x), 5, 4)
 
 
+class Predicted(nn.Module):
+    """Weights for an architecture; the context is not used."""
+
+    def __init__(self):
+        super().__init__()
+        self.architecture = hd.Architecture.of(mlp())
+        nodes = encoders.Nodes(encoders.Nodes.vocabulary_of([self.architecture]), 4)
+        self.hypernet = hd.GraphHypernet(nodes=nodes, body=bodies.Graph(4, 6), head=heads.TiledHead(6, tile=(3, 2)))
+        self.target = hd.Target.of(self.architecture)
+
+    def forward(self, x, *, context):
+        return self.target(self.hypernet(self.architecture), x)
+
+
 def tasks(net, **options):
     return lambda: hd.HyperDNN.for_tasks(net(), 3, hidden=6, features=4, **options)
 
@@ -146,6 +160,7 @@ MODELS = {  # how to make one, its data for contexts
     "weight-mixture": (lambda: Routed("weights"), data(5, 3)),
     "output-mixture": (lambda: Routed("outputs"), data(5, 3)),
     "tiled": (Tiled, data(2, 5, 4)),
+    "architecture": (Predicted, data(5, 3)),
     "structured": (tasks(Structured), lambda contexts: {"x": torch.randn(*contexts, 5, 3)}),
 }
 WITHOUT_GRADIENT = ("mlp", "transformer-evaluation")  # where torch has kernels for inference of their own

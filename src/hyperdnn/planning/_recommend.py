@@ -35,6 +35,7 @@ _DYNAMIC = ("component-wise (layer)", "component-wise (row)")
 
 _INSTEAD = {
     "data_adaptive": " with an encoder of the data",
+    "dynamic_architecture": ", or hd.GraphHypernet",
     "uncertainty": " with noise as context",
 }
 
@@ -160,7 +161,7 @@ def _best(rows: Sequence[Row], facts: Facts, needs: Needs) -> tuple[Row | None, 
     better = [r for kind in order[: order.index(row.kind)] for r in rows if r.kind == kind][:1]
     reasons = [f"{r.strategy} would train {r.count.trained:,} numbers: over {limit:,}, {limit_is}." for r in better]
     if needs.dynamic_architecture and row.kind in _DYNAMIC:
-        reasons.append("A map for each kind of component serves any target made of the same components.")
+        reasons.append("Components of one kind share a map, as hd.GraphHypernet shares them between architectures too.")
     return row, (*(reason[0].upper() + reason[1:] for reason in reasons), _WHY[row.kind])
 
 

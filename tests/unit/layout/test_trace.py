@@ -70,3 +70,26 @@ def test_tensors_are_shared_and_not_copied() -> None:
     versions = [tensor._version for tensor in module.state_dict().values()]
     trace(module, ())
     assert [tensor._version for tensor in module.state_dict().values()] == versions
+
+
+def test_a_layer_with_a_hypernet_of_its_own_is_one_operation() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    hd.targets.attach_conditioned(module, "2", lambda layer: hd.models.Conditioned(hd.HyperDNN.for_vectors(layer, 4)))
+    architecture = Architecture.of(module)
+    assert [node.operation for node in architecture.nodes] == ["input", "Linear", "relu", "Conditioned", "output"]
+    weights = {name: architecture.module.get_parameter(name) for name in architecture.layout.names}
+    x = torch.randn(5, 3)
+    torch.testing.assert_close(hd.Target.of(architecture)(weights, x), architecture.module(x))
+
+
+def test_an_only_argument_may_be_an_optional_keyword() -> None:
+    class Keyword(nn.Module):
+        def forward(self, *, x: Tensor | None = None, y: Tensor | None = None) -> Tensor | None:
+            return y if x is None else x * 2
+
+    class Nothing(nn.Module):
+        def forward(self) -> Tensor:
+            return torch.ones(3)
+
+    assert [node.name for node in trace(Keyword(), ()).nodes] == ["x", "mul", "output"]
+    assert not any(node.op == "placeholder" for node in trace(Nothing(), ()).nodes)

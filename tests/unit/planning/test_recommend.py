@@ -73,7 +73,7 @@ def test_a_dynamic_architecture_is_generated_by_components(rows, facts):
     assert recommend(rows, facts, needs).answer == "component-wise (layer)"
     found = recommend(rows, replace(facts, budget=100_000), needs)
     assert found.answer == "component-wise (row)"
-    assert any("any target made of the same components" in reason for reason in found.reasons)
+    assert any("share a map, as hd.GraphHypernet" in reason for reason in found.reasons)
     assert recommend(rows, replace(facts, budget=50_000), needs).answer == "chunk-wise (256)"
 
 
@@ -147,6 +147,7 @@ def test_open_questions_say_what_their_answers_would_change(rows, facts):
     questions = {question.name: question for question in open_questions(rows, facts, Needs(related=True))}
     assert list(questions) == ["data_adaptive", "dynamic_architecture", "parameter_efficiency", "uncertainty"]
     assert questions["data_adaptive"].yes == "component-wise (layer) with an encoder of the data"
+    assert questions["dynamic_architecture"].yes == "component-wise (layer), or hd.GraphHypernet"
     assert (questions["parameter_efficiency"].yes, questions["parameter_efficiency"].no) == (
         "chunk-wise (4096)",
         "component-wise (layer)",
