@@ -79,7 +79,8 @@ def _carry_over(optimizer: Optimizer, grown: Grown) -> None:
     old, new, kept = grown
     groups: Iterable[dict[str, list[nn.Parameter]]] = optimizer.param_groups
     for group in groups:
-        group["params"] = [new if parameter is old else parameter for parameter in group["params"]]
+        # In place: an optimiser may hold the list itself.
+        group["params"][:] = [new if parameter is old else parameter for parameter in group["params"]]
     if old in optimizer.state:
         state = optimizer.state.pop(old)
         optimizer.state[new] = {key: _longer(value, old, new, kept) for key, value in state.items()}
