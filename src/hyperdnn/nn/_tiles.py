@@ -72,7 +72,7 @@ class Tiles:
     ) -> Shaped[Tensor, "*contexts channels {height} {width}"]:
         """Join tiles to an image. Where margins are left, pixels are means over all tiles that have them.
 
-        Unchanged tiles give the image back exactly.
+        Unchanged tiles of finite numbers give the image back exactly.
 
         Args:
             tiles: as of `split`, with any number of channels, and whatever is left of their margins.
