@@ -33,7 +33,8 @@ class Tiles:
         ConfigError: for a size below one or a negative overlap.
 
     Source:
-        Nirkin, Wolf & Hassner, "HyperSeg: Patch-wise Hypernetwork for Real-time Semantic Segmentation", CVPR 2021.
+        Nirkin, Wolf & Hassner, "HyperSeg: Patch-wise Hypernetwork for Real-time Semantic Segmentation", CVPR 2021, with
+        zeros around the image where they reflect it.
     """
 
     size: int
