@@ -87,6 +87,31 @@ def test_an_optimiser_that_holds_the_list_of_parameters_itself_follows() -> None
     assert not torch.equal(model.hypernet.head.linear.weight, before)
 
 
+def test_slots_grow_in_several_places_at_once() -> None:
+    """Two heads for one layer: new slots lie behind the old ones of each, and old ones keep their embeddings."""
+    target = hd.Target(nn.Sequential(nn.Linear(4, 5)), combine=targets.Gaussian())
+    layouts = [target.layout.select(f"*.{part}") for part in ("mean", "log_scale")]
+    head = heads.Join(target.layout, [heads.ComponentHead(6, layout, component="row") for layout in layouts])
+    for part in head.heads:
+        nn.init.ones_(part.affine.gain)
+    slots = encoders.Slots(head.slots, 2)
+    hypernet = hd.Hypernet(encoder=encoders.Vector(3), slots=slots, body=bodies.MLP(5, 6), head=head)
+    model, context = hd.HyperDNN(target, hypernet), torch.randn(2, 3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    step(model, optimizer, context)
+    before = model.generate(context)
+    kept = optimizer.state[slots.embeddings]["exp_avg"]
+    model.resize("0", 8, optimizer=optimizer)
+    after = model.generate(context)
+    for name, old in before.items():
+        assert after[name].shape[1] == 8
+        torch.testing.assert_close(after[name][:, :5], old)
+    state = optimizer.state[slots.embeddings]["exp_avg"]
+    fresh = [5, 6, 7, 14, 15, 16]  # behind the five rows of each head's weight; its bias is one slot
+    assert torch.equal(state[[row for row in range(18) if row not in fresh]], kept)
+    assert not state[fresh].any()
+
+
 def conditioned(layer: nn.Linear) -> nn.Module:
     target = hd.Target(layer, "weight")
     body, head = bodies.MLP(layer.in_features, 6), heads.FullHead(6, target.layout)
