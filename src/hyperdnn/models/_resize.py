@@ -29,6 +29,7 @@ def resize(target: Target, hypernet: nn.Module, name: str, rows: int, optimizer:
     more = head.new_slots(layout)
     slots = _slots(hypernet) if more else None
     if optimizer is not None:
+        _check_trained(optimizer, (*target.parameters(), *hypernet.parameters()))
         _check_state(optimizer)
     grown = [*head.resize(layout), *target.resize(name, rows)]
     if slots is not None:
@@ -55,6 +56,13 @@ def _grow(slots: Slots, more: tuple[Extension, ...]) -> Grown:
     for extension in reversed(more):  # from behind: places are counted in old slots
         slots.grow(extension.added, at=extension.stop)
     return Grown(old, slots.embeddings, kept_rows(len(old), more, old.device))
+
+
+def _check_trained(optimizer: Optimizer, parameters: Iterable[Tensor]) -> None:
+    """Verify that it is an optimiser of this model: of another one nothing would be carried over."""
+    trained = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    if not any(id(parameter) in trained for parameter in parameters):
+        raise ConfigError(f"{type(optimizer).__name__} trains no parameter of this model: pass the one that does.")
 
 
 def _check_state(optimizer: Optimizer) -> None:

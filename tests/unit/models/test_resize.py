@@ -356,6 +356,11 @@ def test_an_optimiser_with_another_form_of_state_is_refused() -> None:
     assert_unchanged(model, "Adafactor keeps 'row_var' in another form.*build a new one", optimizer=optimizer)
 
 
+def test_an_optimiser_of_another_model_is_refused() -> None:
+    optimizer = torch.optim.Adam(build(HEADS["full"]).parameters())
+    assert_unchanged(build(HEADS["full"]), "Adam trains no parameter of this model", optimizer=optimizer)
+
+
 def test_factors_that_would_share_a_slot_are_refused() -> None:
     """With as many rows as columns both factors of a matrix would lie in the same slots."""
     model = build(
