@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 
 from hyperdnn.encoders import Slots
 from hyperdnn.errors import ConfigError
+from hyperdnn.models._fits import declares
 from hyperdnn.models._hypernet import Hypernet
 from hyperdnn.nn import Extension, Grown, growing, kept_rows
 from hyperdnn.targets import Target
@@ -43,7 +44,7 @@ def _slots(hypernet: Hypernet) -> Slots:
     slots, body = hypernet.slots, hypernet.body
     if not isinstance(slots, Slots):
         raise ConfigError(f"slots {type(slots).__name__} cannot grow: expected encoders.Slots.")
-    if getattr(body, "mixes_slots", False):
+    if any(declares(part, "mixes_slots") for part in body.modules()):
         raise ConfigError(
             f"body {type(body).__name__} mixes slots: new ones would change what old ones generate. Use bodies.MLP, or "
             "a head without slots."

@@ -28,7 +28,7 @@ def as_it_was_on_error(net: nn.Module) -> Iterator[None]:
             for name, inner in contents.items():
                 _refill(state[name], inner)
         for parameter, flag in flags:
-            parameter.requires_grad_(flag)
+            parameter.requires_grad = flag  # not by the method, which lazy parameters refuse
         raise
 
 

@@ -328,10 +328,11 @@ def test_a_head_that_generates_none_of_it_need_not_follow() -> None:
         model.resize("0", 6)
 
 
-def test_slots_that_look_at_each_other_would_change() -> None:
+@pytest.mark.parametrize("wrap", [lambda body: body, nn.Sequential], ids=["body", "inside"])
+def test_slots_that_look_at_each_other_would_change(wrap: Callable[[nn.Module], nn.Module]) -> None:
     model = build(HEADS["rows"])
-    model.hypernet.body = bodies.Attention(8, HIDDEN, heads=2).double()
-    assert_unchanged(model, "body Attention mixes slots.*Use bodies.MLP")
+    model.hypernet.body = wrap(bodies.Attention(8, HIDDEN, heads=2).double())
+    assert_unchanged(model, "body (Attention|Sequential) mixes slots.*Use bodies.MLP")
 
 
 def test_slots_of_ones_own_are_not_known_to_grow() -> None:

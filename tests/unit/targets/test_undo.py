@@ -70,3 +70,18 @@ def test_a_parametrisation_is_undone_with_the_class_that_it_made() -> None:
         change_and_fail()
     assert type(module[0]) is nn.Linear
     assert module[0].weight is weight
+
+
+def test_lazy_layers_do_not_hide_the_error() -> None:
+    module = nn.Sequential(nn.LazyLinear(3), nn.Linear(3, 3))
+
+    def freeze_and_fail() -> None:
+        with as_it_was_on_error(module):
+            for parameter in module.parameters():
+                parameter.requires_grad = False
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        freeze_and_fail()
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    assert module(torch.randn(2, 5)).shape == (2, 3)
