@@ -78,6 +78,12 @@ def conditioned():
     return net
 
 
+def grown():
+    model = assembled(lambda layout: heads.ComponentHead(6, layout, component="row"))
+    model.resize("3", 5)
+    return model
+
+
 class Routed(nn.Module):
     """A model whose context is made of a task's index: three experts and gates, or the same index twice."""
 
@@ -147,6 +153,8 @@ MODELS = {  # how to make one, its data for contexts
     "residual": (tasks(mlp, combine=targets.Residual()), data(5, 3)),
     "low-rank-chunked": (lambda: assembled(lambda x: heads.ChunkedHead(6, x, 5), targets.LowRank(1)), data(5, 3)),
     "scale-multi": (lambda: assembled(lambda x: heads.MultiHead(6, x), targets.Scale()), data(5, 3)),
+    "coordinates": (lambda: assembled(lambda x: heads.CoordinateHead(6, x, width=4)), data(5, 3)),
+    "grown": (grown, data(5, 3)),
     "rows": (lambda: assembled(lambda x: heads.ComponentHead(6, x, component="row")), data(5, 3)),
     "batchnorm-frozen": (tasks(normalised, buffers="frozen"), data(5, 3, 3)),
     "batchnorm-batch": (tasks(normalised, buffers="batch"), data(5, 3, 3)),

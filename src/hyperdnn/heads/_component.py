@@ -82,7 +82,7 @@ class ComponentHead(nn.Module):
         Raises:
             ConfigError: if a tensor would have to leave the map that it shares, or to join another.
         """
-        check_longer(self.layout, layout)
+        check_longer(self.layout, layout, self.linears)
         return longer_plan(self.plan, _PLANS[self.component](layout))
 
     def resize(self, layout: ParamLayout) -> list[Grown]:

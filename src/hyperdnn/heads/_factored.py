@@ -75,7 +75,7 @@ class FactoredHead(nn.Module):
 
     def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
         """None: this head has no slots."""
-        check_longer(self.layout, layout)
+        check_longer(self.layout, layout, self.linear)
         return ()
 
     def resize(self, layout: ParamLayout) -> list[Grown]:

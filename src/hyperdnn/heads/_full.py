@@ -68,7 +68,7 @@ class FullHead(nn.Module):
 
     def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
         """None: this head has no slots."""
-        check_longer(self.layout, layout)
+        check_longer(self.layout, layout, self.linear)
         return ()
 
     def resize(self, layout: ParamLayout) -> list[Grown]:

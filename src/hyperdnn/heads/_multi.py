@@ -66,7 +66,7 @@ class MultiHead(nn.Module):
 
     def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
         """None: this head has no slots."""
-        check_longer(self.layout, layout)
+        check_longer(self.layout, layout, self.linears)
         return ()
 
     def resize(self, layout: ParamLayout) -> list[Grown]:

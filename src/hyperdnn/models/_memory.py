@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from hyperdnn._torch import tree_flatten, tree_unflatten
 from hyperdnn.errors import ConfigError
 from hyperdnn.layout import ParamLayout
+from hyperdnn.models._join import Stack
+from hyperdnn.models._mixture import WeightMixture
 from hyperdnn.typing import Context, Weights
 
 __all__ = ["Memory"]
@@ -30,7 +32,8 @@ class Memory(nn.Module):
         max_contexts: how many contexts are kept, those used last.
 
     Raises:
-        ConfigError: for room for less than one context.
+        ConfigError: for room for less than one context, or a hypernet in which a row of the context does not make one
+            set of weights.
     """
 
     hypernet: Any
@@ -39,6 +42,12 @@ class Memory(nn.Module):
         super().__init__()
         if max_contexts < 1:
             raise ConfigError(f"max_contexts={max_contexts}: expected room for at least one context.")
+        for module in hypernet.modules():
+            if isinstance(module, Stack | WeightMixture) or getattr(module, "adds_contexts", False):
+                raise ConfigError(
+                    f"{type(module).__name__}: one row of its context does not make one set of weights, so weights "
+                    "cannot be remembered context by context. Use the model itself."
+                )
         self.hypernet = hypernet
         self.max_contexts = max_contexts
         self.generated = 0

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hyperdnn._torch import fused_adam_
 from hyperdnn.errors import ConfigError
-from hyperdnn.optim._factored import FactoredGradient, keep_factors
+from hyperdnn.optim._factored import FactoredGradient, keep_factors, keeps_factors
 
 __all__ = ["RankAdam"]
 
@@ -53,8 +53,8 @@ class RankAdam(torch.optim.Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         _check(lr, betas, eps, weight_decay)
-        self._factored = list(_factored(model))
-        if not self._factored:
+        factored = list(_factored(model))
+        if not factored:
             raise ConfigError(
                 f"RankAdam: {type(model).__name__} has no head with a trained output map whose gradient comes as "
                 "factors (FullHead, ChunkedHead). Use torch.optim.Adam(fused=True)."
@@ -63,14 +63,15 @@ class RankAdam(torch.optim.Optimizer):
             raise ConfigError("RankAdam works in one process: factors are not averaged. Use torch.optim.Adam.")
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__([p for p in model.parameters() if p.requires_grad], defaults)
-        for parameter in self._factored:
+        for parameter in factored:
             keep_factors(parameter)
 
     def release(self) -> None:
         """Let the gradients of the output maps be formed again, for another optimiser."""
-        for parameter in self._factored:
-            keep_factors(parameter, keep=False)
-            parameter.grad = None
+        for group in self.param_groups:
+            for parameter in filter(keeps_factors, group["params"]):
+                keep_factors(parameter, keep=False)
+                parameter.grad = None
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
