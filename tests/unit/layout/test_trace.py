@@ -33,6 +33,21 @@ def test_a_network_that_chooses_itself_must_be_divided() -> None:
         Architecture.of(Choosy())
 
 
+def test_what_fails_after_an_inner_module_is_the_outer_one() -> None:
+    class After(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Sequential(nn.Linear(3, 3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x if self.inner(x).sum() > 0 else -x
+
+    with pytest.raises(LayoutError, match=r"^After cannot be traced: test_trace\.py .* a module of its own class C"):
+        Architecture.of(After())
+    with pytest.raises(LayoutError, match=r"in '1' \(After\), test_trace\.py"):
+        Architecture.of(nn.Sequential(nn.ReLU(), After()))
+
+
 def test_a_leaf_is_one_operation_and_runs() -> None:
     architecture = Architecture.of(nn.Sequential(nn.Linear(3, 3), Choosy()), leaves=[Choosy])
     assert [node.operation for node in architecture.nodes] == ["input", "Linear", "Choosy", "output"]
