@@ -10,6 +10,7 @@ from hyperdnn.encoders import Slots
 from hyperdnn.errors import ConfigError
 from hyperdnn.models._hypernet import Hypernet
 from hyperdnn.nn import Extension, Grown, growing, kept_rows
+from hyperdnn.optim import keep_factors, keeps_factors
 from hyperdnn.targets import Target
 
 __all__ = ["resize"]
@@ -77,6 +78,7 @@ def _follows(value: object, parameter: Tensor) -> bool:
 @torch.no_grad()
 def _carry_over(optimizer: Optimizer, grown: Grown) -> None:
     old, new, kept = grown
+    keep_factors(new, keep=keeps_factors(old))
     groups: Iterable[dict[str, list[nn.Parameter]]] = optimizer.param_groups
     for group in groups:
         group["params"] = [new if parameter is old else parameter for parameter in group["params"]]
