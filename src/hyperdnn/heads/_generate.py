@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hyperdnn._torch import is_transformed
+from hyperdnn._torch import accumulates, has_hooks, is_transformed
 from hyperdnn.errors import ConfigError
+from hyperdnn.heads._map import is_plain
 from hyperdnn.heads._reuse import Reuse
 from hyperdnn.layout import ParamLayout
 from hyperdnn.nn import TensorAffine
@@ -60,8 +61,8 @@ def _plainly(linear: nn.Module, given: Sequence[Tensor]) -> bool:
         or not torch.is_grad_enabled()
         or given[0].is_meta
         or torch.is_autocast_enabled(given[0].device.type)
-        or type(linear) is not nn.Linear  # reparametrised, wrapped, or somebody's own
-        or bool(linear._forward_hooks or linear._forward_pre_hooks or linear._backward_hooks)
+        or type(linear) is not nn.Linear  # reparametrised
+        or not is_plain(linear)
         or len({tensor.dtype for tensor in (*given, linear.weight, linear.bias)}) > 1
         or any(type(tensor) not in (Tensor, nn.Parameter) for tensor in (*given, linear.weight, linear.bias))
     )
@@ -139,7 +140,7 @@ class _Generate(torch.autograd.Function):
         out: list[Tensor | None] = [None, None, None, None, None, *(None for _ in affine)]
         if for_features:
             out[2] = (gathered @ weight).view(features.shape)
-        if for_weight and keeps_factors(weight):
+        if for_weight and keeps_factors(weight) and not has_hooks(weight) and accumulates(weight):
             _leave_factors(weight, gathered, rows)
         elif for_weight:
             out[3] = torch.mm(gathered.t(), rows, out=reuse.empty("weight", tuple(weight.shape), weight))
@@ -176,7 +177,8 @@ def _affine_gradients(
 
 def _differentiable(ctx: Any, grads: Sequence[Tensor | None]) -> list[Tensor | None]:
     features, weight, bias, _, *affine = ctx.saved_tensors
-    inputs = [features, weight, bias, *affine]
+    # Views: hooks on the tensors themselves would be called here, and once more with what is returned.
+    inputs = [tensor.view_as(tensor) for tensor in (features, weight, bias, *affine)]
     wanted = [tensor for tensor, needed in zip(inputs, ctx.needs_input_grad[2:], strict=True) if needed]
     outputs = _plain(ctx.cut, *inputs)
     pairs = [(output, grad) for output, grad in zip(outputs, grads, strict=True) if grad is not None]

@@ -11,6 +11,7 @@ from hyperdnn.errors import ConfigError
 from hyperdnn.models._fits import declares
 from hyperdnn.models._hypernet import Hypernet
 from hyperdnn.nn import Extension, Grown, growing, kept_rows
+from hyperdnn.optim import keep_factors, keeps_factors
 from hyperdnn.targets import Target
 
 __all__ = ["resize"]
@@ -86,6 +87,7 @@ def _follows(value: object, parameter: Tensor) -> bool:
 @torch.no_grad()
 def _carry_over(optimizer: Optimizer, grown: Grown) -> None:
     old, new, kept = grown
+    keep_factors(new, keep=keeps_factors(old))
     groups: Iterable[dict[str, list[nn.Parameter]]] = optimizer.param_groups
     for group in groups:
         # In place: an optimiser may hold the list itself.
