@@ -46,6 +46,8 @@ def generate(
     unused = (features.shape[-2] if slotted else 1) * linear.out_features - layout.numel
     scale = () if affine is None else (affine.gain, affine.offset)
     if _plainly(linear, (features, *scale)):
+        if not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+            reuse.clear()  # no training step is under way: the memory is for others
         flat = linear(features)
         weights = layout.split(flat.flatten(-2) if slotted else flat, unused=unused)
         return weights if affine is None else affine(weights)
@@ -105,7 +107,8 @@ class _Generate(torch.autograd.Function):
         ctx: Any, cut: _Cut, reuse: Reuse, features: Tensor, weight: Tensor, bias: Tensor, *affine: Tensor
     ) -> tuple[Tensor, ...]:
         rows = features.reshape(-1, weight.shape[1])
-        numbers = torch.addmm(bias, rows, weight.t())
+        numbers = reuse.empty("numbers", (len(rows), len(weight)), weight)
+        torch.addmm(bias, rows, weight.t(), out=numbers)
         ctx.cut, ctx.reuse = cut, reuse
         ctx.set_materialize_grads(False)
         raw = numbers if affine and affine[0].requires_grad else None

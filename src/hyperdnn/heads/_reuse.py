@@ -47,6 +47,10 @@ class Reuse:
         self._held[name] = held
         return given
 
+    def clear(self) -> None:
+        """Give everything back to the system."""
+        self._held.clear()
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "Reuse":
         return Reuse()
 

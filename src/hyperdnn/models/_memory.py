@@ -49,8 +49,10 @@ class Memory(nn.Module):
         super().__init__()
         if max_contexts < 1:
             raise ConfigError(f"max_contexts={max_contexts}: expected room for at least one context.")
+        known = getattr(hypernet, "encoder", None)  # how many dimensions it adds is taken into account
         for module in hypernet.modules():
-            if isinstance(module, Stack | WeightMixture) or getattr(module, "adds_contexts", False):
+            adds = getattr(module, "adds_contexts", 0) and not getattr(known, "adds_contexts", 0)
+            if adds or isinstance(module, Stack | WeightMixture):
                 raise ConfigError(
                     f"{type(module).__name__}: one row of its context does not make one set of weights, so weights "
                     "cannot be remembered context by context. Use the model itself."

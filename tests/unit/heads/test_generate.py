@@ -148,3 +148,43 @@ def test_what_is_generated_together_cannot_be_written_to_one_by_one():
     weights = generate(torch.randn(2, HIDDEN, dtype=torch.float64), linear, LAYOUT, reuse=Reuse())
     with pytest.raises(RuntimeError, match="modified inplace"):
         weights["w0"].mul_(2)
+
+
+class TestWeightsInMemoryThatIsUsedAgain:
+    layout = ParamLayout((ParamSpec(name="a", shape=(600, 300)), ParamSpec(name="b", shape=(400, 500))))
+
+    def test_weights_that_somebody_keeps_are_never_overwritten(self):
+        linear, reuse = nn.Linear(HIDDEN, self.layout.numel), Reuse()
+        first = generate(torch.ones(HIDDEN), linear, self.layout, reuse=reuse)
+        kept, copies = first["b"].detach()[5:], {name: w.detach().clone() for name, w in first.items()}
+        del first
+        second = generate(torch.zeros(HIDDEN), linear, self.layout, reuse=reuse)
+        assert torch.equal(kept, copies["b"][5:])
+        assert torch.equal(second["a"].flatten(), linear.bias[: 600 * 300])
+
+    def test_a_graph_keeps_its_weights(self):
+        linear, reuse = nn.Linear(HIDDEN, self.layout.numel), Reuse()
+        outputs = []
+        for value in (1.0, 2.0):
+            weights = generate(torch.full((HIDDEN,), value), linear, self.layout, reuse=reuse)
+            outputs.append((weights["a"] @ torch.ones(300)).square().sum())
+            del weights
+        ours = [torch.autograd.grad(output, linear.weight)[0] for output in outputs]
+        for value, mine in zip((1.0, 2.0), ours, strict=True):
+            weights = self.layout.split(linear(torch.full((HIDDEN,), value)))
+            (theirs,) = torch.autograd.grad((weights["a"] @ torch.ones(300)).square().sum(), linear.weight)
+            torch.testing.assert_close(mine, theirs)
+
+    def test_the_memory_is_used_again_and_given_back(self):
+        linear, reuse = nn.Linear(HIDDEN, self.layout.numel), Reuse()
+        where = []
+        for _ in range(3):
+            weights = generate(torch.ones(HIDDEN), linear, self.layout, reuse=reuse)
+            where.append(weights["a"].data_ptr())
+            sum(w.sum() for w in weights.values()).backward()
+            del weights
+            linear.zero_grad()
+        assert len(set(where)) == 1
+        with torch.no_grad():
+            generate(torch.ones(HIDDEN), linear, self.layout, reuse=reuse)
+        assert not reuse._held

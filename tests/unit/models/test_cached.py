@@ -195,7 +195,8 @@ def _mixture(model):
 def _cells(model):
     encoder = encoders.Frozen(encoders.Cells(2, 4, widths=(4,)))
     head = heads.FullHead(5, model.target.layout)
-    return hd.HyperDNN(model.target, hd.Hypernet(encoder=encoder, body=bodies.MLP(4, 5), head=head))
+    hypernet = hd.Hypernet(encoder=encoder, body=bodies.MLP(4, 5), head=head)
+    return hd.HyperDNN(model.target, models.Join(model.target.layout, [hypernet]))
 
 
 @pytest.mark.parametrize(("make", "kind"), [(_stack, "Stack"), (_mixture, "WeightMixture"), (_cells, "Frozen")])
