@@ -35,3 +35,29 @@ def test_a_sum_names_the_side_that_could_stay() -> None:
 
     with pytest.raises(LayoutError, match=r"meets 2 channels of 'wide' and all channels of 'view': .* leave 'wide' as"):
         Widths.of(Architecture.of(Shifted()), {"wide": 2})
+
+
+class Skip(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = nn.Linear(4, 6)
+        self.block = nn.Linear(6, 6)
+        self.out = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.enter(x)
+        z: Tensor = self.out(y + self.block(y))
+        return z
+
+
+def test_a_width_that_breaks_a_skip_connection() -> None:
+    architecture = Architecture.of(Skip())
+    words = "'add' meets 3 channels of 'enter' and 6 channels of 'block': give both layers the same width"
+    with pytest.raises(LayoutError, match=words):
+        Widths.of(architecture, {"enter": 3})
+    assert Widths.of(architecture, {"enter": 3, "block": 3}).layout["block.weight"].shape == (3, 3)
+
+
+def test_a_layer_that_is_not_there() -> None:
+    with pytest.raises(LayoutError, match=r"widths: 'blok' matches no layer that has a width\. Did you mean 'block'\?"):
+        Widths.of(Architecture.of(Skip()), {"blok": 3})
