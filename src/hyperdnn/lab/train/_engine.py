@@ -7,6 +7,7 @@ from torch import Tensor
 
 from hyperdnn.errors import ConfigError, HyperDNNError, MissingExtraError
 from hyperdnn.lab.data import Task
+from hyperdnn.lab.train._keeper import Keeper
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._parts import Draw, Evaluate, Step
 from hyperdnn.lab.train._settings import Settings
@@ -33,9 +34,15 @@ class TrainingError(HyperDNNError, ArithmeticError):
 class Engine:
     """Optimises and evaluates the model of a state.
 
+    A loop that trains by `optimise` alone is kept in checkpoints and resumed without code of its own, if it keeps what
+    it measures in ``state.record``, and skips what is done: see `resumed`.
+
     Args:
-        state: its model is moved to the device.
+        state: its model is moved to the device; it goes back to where ``state.resumed`` was written.
         settings: how to optimise.
+
+    Raises:
+        CheckpointError: what is to be resumed does not fit the model.
     """
 
     def __init__(self, state: State, settings: Settings) -> None:
@@ -45,6 +52,12 @@ class Engine:
         self.fabric = _fabric(settings)
         # One device needs no wrapper around the model, so a step gets what the recipe built, with all its verbs.
         self.fabric.to_device(state.model)
+        self.keeper = Keeper(state, settings, self.watch, self.fabric)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the next call of `optimise` goes on in the middle, with state, task and record as they were then."""
+        return self.keeper.pending is not None
 
     def place(self, task: Task) -> Task:
         """The task on the model's device."""
@@ -57,15 +70,17 @@ class Engine:
 
         Raises:
             ConfigError: the step returns no ``"loss"``.
-            TrainingError: the loss is not finite, or under ``clip_norm`` the gradient.
+            TrainingError: the loss is not finite, or under ``clip_norm`` the gradient, or the weights when a checkpoint
+                is due.
+            CheckpointError: a checkpoint cannot be written.
         """
         state, every = self.state, self.settings.log_every
-        state.optimizer = self.settings.make_optimizer(state.model.parameters())
+        state.optimizer, done = self.keeper.begin(log)
         optimizer = self.fabric.setup_optimizers(state.optimizer)
         assert not isinstance(optimizer, tuple)  # as many as went in
         state.model.train()
         with self.watch.attached():
-            for iteration in range(iterations):
+            for iteration in range(done, iterations):
                 batch = draw(generator=state.generator)
                 with self.fabric.autocast():
                     losses = step(state.model, batch, state)
@@ -80,6 +95,10 @@ class Engine:
                     self.watch.look(state, log)
                 self.watch.forget()
                 log.advance()
+                self.keeper.see(loss)
+                if self.keeper.due:
+                    self._check_weights()
+                    self.keeper.keep(iteration + 1, log)
 
     def evaluate(self, evaluate: Evaluate, task: Task) -> dict[str, float]:
         """The recipe's metrics on one task."""
@@ -95,9 +114,23 @@ class Engine:
             values = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
             raise TrainingError(
                 f"the loss is not finite at step {state.step} of task {state.task} ({values}). "
-                f"{self.watch.origin()} {_REMEDY}"
+                f"{self.watch.origin()} {_REMEDY}{self._way_back()}"
             )
         return loss
+
+    def _check_weights(self) -> None:
+        """A checkpoint is good: nobody goes back to weights that have left the numbers."""
+        state = self.state
+        for name, parameter in state.model.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise TrainingError(
+                    f"the weights are not finite after step {state.step} of task {state.task}, though the loss was: "
+                    f"'{name}'. {_REMEDY}{self._way_back()}"
+                )
+
+    def _way_back(self) -> str:
+        newest = None if self.state.checkpoints is None else self.state.checkpoints.newest()
+        return "" if newest is None else f" The last good checkpoint is {newest}."
 
     def _clip(self, optimizer: Any) -> None:  # Fabric's wrapper has no public name
         state, limit = self.state, self.settings.clip_norm
@@ -107,7 +140,7 @@ class Engine:
         if norm is not None and not bool(torch.isfinite(norm)):
             raise TrainingError(
                 f"the gradient is not finite at step {state.step} of task {state.task}, though the loss is; the step "
-                f"was not taken. {_REMEDY}"
+                f"was not taken. {_REMEDY}{self._way_back()}"
             )
 
 

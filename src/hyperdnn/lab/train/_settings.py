@@ -29,6 +29,9 @@ class Settings:
         clip_generated: the same for the gradient that arrives at one context's generated weights, before it enters the
             hypernet (see `clip_gradient`); of no effect on a model without one.
         log_every: iterations between two lines of losses in metrics.jsonl.
+        checkpoint_every: iterations between two checkpoints; null for none before the end. Writing one takes a few
+            steps' time, so 1000 cost below 1 %.
+        keep_last: checkpoints that are kept while training goes on, besides the best.
         device: where to compute: the best there is, or a kind such as ``"cpu"``.
         precision: of the computation; parameters stay in 32 bits.
 
@@ -45,13 +48,17 @@ class Settings:
     clip_norm: float | None = None
     clip_generated: float | None = None
     log_every: int = 50
+    checkpoint_every: int | None = 1000
+    keep_last: int = 2
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "log_every"):
+        for name in ("iterations", "batch_size", "log_every", "keep_last"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}.")
+        if self.checkpoint_every is not None and self.checkpoint_every < 1:
+            raise ConfigError(f"checkpoint_every: expected 1 or more, or null, got {self.checkpoint_every}.")
         for name in ("lr", "momentum", "weight_decay"):
             if not getattr(self, name) >= 0:  # nan is not
                 raise ConfigError(f"{name}: expected 0 or more, got {getattr(self, name)}.")
