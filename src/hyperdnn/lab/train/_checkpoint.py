@@ -85,7 +85,7 @@ def write_checkpoint(folder: Path, value: object, *, about: Mapping[str, object]
         remove(folder)
         temporary.rename(folder)
         _sync(folder.parent)
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:  # the last for a type safetensors lacks
         shutil.rmtree(temporary, ignore_errors=True)
         raise CheckpointError(f"{folder} cannot be written: {error}. Earlier checkpoints are untouched.") from error
 
@@ -133,7 +133,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: expected format {_FORMAT}, got {body.get('format')}: another version wrote it.")
     match body:
         case {"step": int(), "task": int(), "score": float() | None, "files": {**files}} if set(files) == _FILES:
-            return body
+            if all(isinstance(file, dict) and file.keys() == {"size", "sha256"} for file in files.values()):
+                return body
     raise CheckpointError(f"{path} is not the manifest of a checkpoint.")
 
 

@@ -48,6 +48,10 @@ class Checkpoints:
             CheckpointError: it cannot be written.
         """
         self._write(f"step-{value['step']:06d}", value, score)
+        # What is newer was passed over as damaged: it must not count among the last ones.
+        for folder in self._steps():
+            if _step(folder) > value["step"]:
+                remove(folder)
         best = self.best()
         for folder in self._steps()[:-keep]:
             if folder != best:
@@ -117,4 +121,8 @@ class Checkpoints:
     def _steps(self) -> list[Path]:
         """Those of the training under way, the oldest first."""
         found = {path: re.fullmatch(r"step-(\d+)", path.name) for path in self.folder.glob("step-*")}
-        return sorted((path for path, match in found.items() if match), key=lambda path: int(path.name[5:]))
+        return sorted((path for path, match in found.items() if match), key=_step)
+
+
+def _step(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))

@@ -73,7 +73,7 @@ class _Flattener:
                 return value
             case float():
                 return value if math.isfinite(value) else {"float": str(float(value))}
-            case Tensor():
+            case Tensor() if value.layout is torch.strided:
                 return {"tensor" if value.device.type == "cpu" else "device tensor": self._named(value, path)}
             case list():
                 return [self.plain(item, f"{path}.{index}") for index, item in enumerate(value)]
@@ -94,7 +94,10 @@ class _Flattener:
         key = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
         if tensor.numel() and key in self.names:
             return self.names[key]
-        name = self.names[key] = path.lstrip(".")
+        name = path.lstrip(".")
+        while name in self.tensors:  # a dot may also stand in a key
+            name += "'"
+        self.names[key] = name
         cpu = tensor.detach().to("cpu").contiguous()
         storage = cpu.untyped_storage()
         # A file holds whole tensors: of a part of a storage, or of one that is in it already, it gets a copy.
