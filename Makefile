@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format reproduce clean
+.PHONY: demo test check format reproduce reliability clean
 
 demo: $(STAMP)
 	$(BIN)/hyperdnn demo
@@ -27,6 +27,10 @@ format: $(STAMP)
 reproduce: $(STAMP)
 	$(BIN)/hyperdnn reproduce --all
 	$(BIN)/pytest -m slow
+
+# Kills a hundred training runs and resumes them: minutes. The numbers go into docs/reliability.md.
+reliability: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/kill.py --kills 100 --write docs/reliability.md
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -45,7 +45,7 @@ def stopped(folder: Path, name: str) -> Run:
 
     try:
         kept = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
-        recipe, seeds, variants = kept["recipe"], list(kept["seeds"]), kept["variants"]
+        recipe, seeds, variants, _ = kept["recipe"], list(kept["seeds"]), kept["variants"], kept["line"]
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
             f"{folder} holds no run: its {ENVIRONMENT} is missing, damaged or of an older version."

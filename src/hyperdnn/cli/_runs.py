@@ -96,7 +96,7 @@ def execute(
     if not resume:
         lab.config.write_yaml(config, folder / CONFIG)
         machine = {**examine(), "commit": lab.report.environment()["commit"]}
-        request = {"recipe": find(name).name, "seeds": list(seeds), "variants": options.variants}
+        request = {"recipe": find(name).name, "seeds": list(seeds), "variants": options.variants, "line": options.line}
         lab.report.write_json(folder / ENVIRONMENT, {**machine, **request})
     results: Results = lab.run(
         name,
@@ -108,7 +108,8 @@ def execute(
         resume=resume,
     )
     figures = load(name).figures
-    lab.report.write_page(results, folder, figures(results) if figures else (), made_by=options.line)
+    line = lab.report.read_json(folder / ENVIRONMENT)["line"]  # the one that began: it makes these results again
+    lab.report.write_page(results, folder, figures(results) if figures else (), made_by=line)
     lab.report.write_json(folder / RESULTS, results)  # last: it says that the run is finished
     return results
 

@@ -61,6 +61,9 @@ def test_a_folder_says_itself_what_it_holds(killed, toys, calls):
     assert (call["seeds"], call["variants"], call["folder"], call["resume"]) == ([4], ["fine-tuning"], folder, True)
     assert before == ((folder / "env.json").read_text(), (folder / "config.yaml").read_text())
     assert json.loads((folder / "results.json").read_text())["config"]["beta"] == 7.0
+    page = (folder / "report.html").read_text()
+    assert "hyperdnn run toys/bear --setting tiny --beta 7 --seed 4" in page
+    assert "--resume" not in page
 
 
 def test_what_is_typed_again_may_be_the_same(killed, calls):

@@ -36,7 +36,7 @@ class Keeper:
         self.state, self.settings, self.watch = state, settings, watch
         self.precision = fabric.strategy.precision
         self.trained: list[str] = []
-        self.losses: list[Tensor] = []
+        self.total, self.count = 0.0, 0
         self.pending: dict[str, Any] | None = None
         if state.resumed is not None:
             self.pending = state.resumed.value(fabric.device)
@@ -46,7 +46,7 @@ class Keeper:
         """An optimiser, and how many iterations are done; random generators and log as they were then.
 
         Raises:
-            CheckpointError: an optimiser of another kind or of other parameters, or a log that is too short.
+            CheckpointError: an optimiser with other settings or of other parameters, or a log that is too short.
         """
         state, pending = self.state, self.pending
         parameters = dict(state.model.named_parameters())
@@ -54,6 +54,7 @@ class Keeper:
             self.trained = [name for name, parameter in parameters.items() if parameter.requires_grad]
             return self.settings.make_optimizer(parameters.values()), 0
         self.pending = state.resumed = None
+        self._check(pending)
         self.trained = pending["trained"]
         frozen = {name for name, parameter in parameters.items() if not parameter.requires_grad}
         _freeze(state.model, parameters.keys() - set(self.trained))  # as it was when the optimiser was made
@@ -78,7 +79,7 @@ class Keeper:
     def see(self, loss: Tensor) -> None:
         """Count a loss towards the mean since the last checkpoint, which tells the best one."""
         if self.state.checkpoints is not None and self.settings.checkpoint_every is not None:
-            self.losses.append(loss.detach())
+            self.total, self.count = self.total + loss.item(), self.count + 1
 
     def keep(self, iteration: int, log: Log) -> None:
         """Write a checkpoint.
@@ -93,13 +94,14 @@ class Keeper:
         state = self.state
         assert state.optimizer is not None
         assert state.checkpoints is not None
-        score = float(torch.stack(self.losses).double().mean())
-        self.losses.clear()
+        score = self.total / self.count
+        self.total, self.count = 0.0, 0
         value = {
             **model_values(state, log),
             "iteration": iteration,
             "record": state.record,
             "memory": state.memory,
+            "settings": self._optimizing(),
             "trained": self.trained,
             "optimizer": state.optimizer.state_dict(),
             "precision": self.precision.state_dict(),
@@ -108,6 +110,19 @@ class Keeper:
             "watch": self.watch.state_dict(),
         }
         state.checkpoints.write(value, score=score, keep=self.settings.keep_last)
+
+    def _optimizing(self) -> dict[str, Any]:
+        return {name: getattr(self.settings, name) for name in ("optimizer", "lr", "momentum", "weight_decay")}
+
+    def _check(self, value: dict[str, Any]) -> None:
+        """The optimiser goes on with the settings it had, so that others would be ignored without a word."""
+        then = value.get("settings", {})
+        for name, setting in self._optimizing().items():
+            if then.get(name) != setting:
+                raise CheckpointError(
+                    f"train.{name} is {setting}, but was {then.get(name)} when the checkpoint was written. Go on with "
+                    "what it was, or start a new run."
+                )
 
     def _put_back(self, value: dict[str, Any]) -> None:
         state = self.state

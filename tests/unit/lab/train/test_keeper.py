@@ -155,6 +155,13 @@ def test_another_optimizer_is_refused(tasks, evaluate, tmp_path):
         fit(state, tasks[0], SETTINGS, step=_step, evaluate=evaluate, log=Log())
 
 
+@pytest.mark.parametrize(("name", "value"), [("lr", 0.5), ("weight_decay", 0.1), ("optimizer", "adamw")])
+def test_settings_that_would_be_ignored_are_refused(name, value, tasks, evaluate, tmp_path):
+    state = _state(_killed(tmp_path, tasks, evaluate))
+    with pytest.raises(CheckpointError, match=rf"train\.{name} is {value}, but was .* start a new run"):
+        fit(state, tasks[0], replace(SETTINGS, **{name: value}), step=_step, evaluate=evaluate, log=Log())
+
+
 def test_a_log_that_was_cut_is_refused(tasks, evaluate, tmp_path):
     state = _state(_killed(tmp_path, tasks, evaluate))
     (tmp_path / "metrics.jsonl").write_text("")
