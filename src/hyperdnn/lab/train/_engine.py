@@ -1,5 +1,7 @@
 """The inner loop that all loops share, on Lightning Fabric."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from hyperdnn.errors import ConfigError, HyperDNNError, MissingExtraError
 from hyperdnn.lab.data import Task
+from hyperdnn.lab.train._float32 import generating_in_float32
 from hyperdnn.lab.train._keeper import Keeper
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._parts import Draw, Evaluate, Step
@@ -81,12 +84,7 @@ class Engine:
         state.model.train()
         with self.watch.attached():
             for iteration in range(done, iterations):
-                batch = draw(generator=state.generator)
-                with self.fabric.autocast():
-                    losses = step(state.model, batch, state)
-                loss = self._checked(losses)
-                optimizer.zero_grad()
-                self.fabric.backward(loss)
+                losses = self._gradients(step, draw, optimizer)
                 self._clip(optimizer)
                 optimizer.step()
                 state.step += 1
@@ -95,7 +93,7 @@ class Engine:
                     self.watch.look(state, log)
                 self.watch.forget()
                 log.advance()
-                self.keeper.see(loss)
+                self.keeper.see(losses["loss"])
                 if self.keeper.due:
                     self._check_weights()
                     self.keeper.keep(iteration + 1, log)
@@ -103,8 +101,34 @@ class Engine:
     def evaluate(self, evaluate: Evaluate, task: Task) -> dict[str, float]:
         """The recipe's metrics on one task."""
         self.state.model.eval()
-        with torch.no_grad(), self.fabric.autocast():
+        with torch.no_grad(), self._precision():
             return evaluate(self.state.model, task)
+
+    def _gradients(self, step: Step, draw: Draw, optimizer: Any) -> dict[str, Tensor]:  # of Fabric's wrapper, as below
+        """The mean gradient of as many batches as make one step; gives the mean of their losses."""
+        state, batches = self.state, self.settings.accumulate
+        seen: list[dict[str, Tensor]] = []
+        for index in range(batches):
+            batch = draw(generator=state.generator)
+            with self._precision():
+                losses = step(state.model, batch, state)
+            loss = self._checked(losses)
+            if index == 0:  # not before: what is not finite is traced to the gradients of the step before
+                optimizer.zero_grad()
+            self.fabric.backward(loss if batches == 1 else loss / batches)
+            seen.append({name: value.detach() for name, value in losses.items()})
+        if batches == 1:
+            return seen[0]
+        return {name: torch.stack([one[name] for one in seen if name in one]).mean() for name in seen[-1]}
+
+    @contextmanager
+    def _precision(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(self.fabric.autocast())
+            if self.settings.generate_in_float32:
+                hypernets = [model.hypernet for model in self.watch.watched.values()]
+                stack.enter_context(generating_in_float32(hypernets, self.fabric.device))
+            yield
 
     def _checked(self, losses: dict[str, Tensor]) -> Tensor:
         if "loss" not in losses:

@@ -18,8 +18,10 @@ class Settings:
     """Settings of a training loop.
 
     Args:
-        iterations: batches to train on; in a sequence, for each task.
+        iterations: steps of the optimiser; in a sequence, for each task.
         batch_size: samples in a batch.
+        accumulate: batches whose mean gradient makes one iteration; where each has a context of its own, as in `joint`,
+            that many contexts in the memory of one.
         optimizer: which one; Adam and AdamW are fused, since their step is the largest cost of a hypernet that
             generates for one context.
         lr: learning rate.
@@ -34,6 +36,7 @@ class Settings:
         keep_last: checkpoints that are kept while training goes on, besides the best.
         device: where to compute: the best there is, or a kind such as ``"cpu"``.
         precision: of the computation; parameters stay in 32 bits.
+        generate_in_float32: let hypernets compute in 32 bits whatever the precision is, and only the target in fewer.
 
     Raises:
         ConfigError: a number that makes no sense.
@@ -41,6 +44,7 @@ class Settings:
 
     iterations: int = 1000
     batch_size: int = 128
+    accumulate: int = 1
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = 1e-3
     momentum: float = 0.0
@@ -52,9 +56,10 @@ class Settings:
     keep_last: int = 2
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    generate_in_float32: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "log_every", "keep_last"):
+        for name in ("iterations", "batch_size", "accumulate", "log_every", "keep_last"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}.")
         if self.checkpoint_every is not None and self.checkpoint_every < 1:

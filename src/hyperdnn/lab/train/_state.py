@@ -48,7 +48,7 @@ class State:
         """The change that the optimiser's next step would make if this were the whole loss.
 
         Nothing is changed, and the loss can still be used. The changes are constants. What
-        ``clip_norm`` does is left out.
+        ``clip_norm`` does is left out, and so are other batches of the same step (``accumulate``).
 
         Args:
             loss: a scalar that depends on the model's parameters.

@@ -82,7 +82,8 @@ def evaluate():
 
 @pytest.mark.parametrize(("loop", "optimizer"), [("fit", "adamw"), ("joint", "sgd"), ("sequence", "adam")])
 def test_a_killed_loop_ends_as_if_it_had_been_let_be(loop, optimizer, tasks, evaluate, tmp_path):
-    settings = replace(SETTINGS, optimizer=optimizer, momentum=0.9 if optimizer == "sgd" else 0.0)
+    changes = {"momentum": 0.9, "accumulate": 2} if optimizer == "sgd" else {}
+    settings = replace(SETTINGS, optimizer=optimizer, **changes)
     run = partial(_run, loop, tasks=tasks, evaluate=evaluate, settings=settings)
     whole, expected = run(tmp_path / "whole")
     for until in (5, 9, 12, 13, 31):  # 5: after the checkpoint, before the next step
