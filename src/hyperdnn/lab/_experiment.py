@@ -90,7 +90,8 @@ def run(
                 last = found and _finished(found)
                 if last is None:
                     changed = override(config, {"seed": seed, **recipe.variants[name].changes})
-                    last = _train(recipe, recipe.variants[name], changed, log, kept, found)
+                    with _as_it_was():
+                        last = _train(recipe, recipe.variants[name], changed, log, kept, found)
                 trained[name].append(last)
         environment = report.environment(device=trained[names[0]][0].device)
     metrics = {
@@ -146,7 +147,7 @@ def _train(
     recipe: Recipe, variant: Variant, config: Any, log: Log, kept: Checkpoints, resumed: Checkpoint | None
 ) -> _Trained:
     """Train one variant with one seed."""
-    seed_everything(config.seed)
+    seed_everything(config.seed, deterministic=config.train.deterministic)
     data = recipe.data(config)
     model = (variant.build or recipe.build)(config)
     sizes = _sizes(model)  # now: training may freeze parts
@@ -181,6 +182,21 @@ def _embeddings(model: nn.Module) -> dict[str, list[list[float]]]:
     if len(tables) != 1:
         return {}
     return {"task_embeddings": [row.tolist() for row in tables[0].rows]}
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """What deterministic training asks of torch is taken back at the end."""
+    before, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    benchmark = torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.backends.cudnn.benchmark = benchmark
 
 
 @contextmanager

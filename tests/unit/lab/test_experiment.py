@@ -80,6 +80,22 @@ def test_a_variants_changes_reach_its_step(config, tmp_path, monkeypatch):
     assert seen == {config.beta: 4, 0.0: 4}
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_deterministic_training_asks_it_of_torch_and_takes_it_back(config, tmp_path, monkeypatch, asked):
+    inside = []
+    recipe = load(NAME)
+
+    def step(model, batch, state):
+        inside.append(torch.are_deterministic_algorithms_enabled())
+        return recipe.step(model, batch, state)
+
+    monkeypatch.setattr(_experiment, "load", lambda name: replace(recipe, step=step))
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    _run(replace(config, train=replace(config.train, deterministic=asked)), tmp_path)
+    assert set(inside) == {asked}
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_claims_of_the_setting_and_of_the_variants_that_ran_are_judged(tmp_path, config, monkeypatch):
     claims = (
         lab.Claim(text="low", config="tiny", metric="hypernet/final_accuracy", at_least=0.0),

@@ -34,6 +34,8 @@ class Settings:
         checkpoint_every: iterations between two checkpoints; null for none before the end. Writing one takes a few
             steps' time, so 1000 cost below 1 %.
         keep_last: checkpoints that are kept while training goes on, besides the best.
+        deterministic: refuse operators that are not, and choose those that are: on CUDA, the same seed then gives the
+            same numbers, more slowly. On the CPU it does anyway. Of effect under `lab.run`.
         device: where to compute: the best there is, or a kind such as ``"cpu"``.
         precision: of the computation; parameters stay in 32 bits.
         generate_in_float32: let hypernets compute in 32 bits whatever the precision is, and only the target in fewer.
@@ -54,6 +56,7 @@ class Settings:
     log_every: int = 50
     checkpoint_every: int | None = 1000
     keep_last: int = 2
+    deterministic: bool = False
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     generate_in_float32: bool = False
