@@ -38,3 +38,4 @@ def test_a_hundred_killed_runs_end_as_if_they_had_been_let_be():
 def test_no_interpreter_knows_what_another_one_knew():
     counts = _kill("--kills", "6", "--fresh", seconds=3000)
     assert sum(count["killed"] for count in counts) == 6
+    assert sum(count["resumed"] for count in counts) >= 1

@@ -58,11 +58,11 @@ def run_recipe(options: argparse.Namespace) -> int:
 
     with usage():
         run, folder = _requested(options)
-    stopped = folder is not None
+    resume = folder is not None
     if folder is None:
         folder = new_folder(options.out, options.name, run.seeds[0])
     options.variants = run.variants
-    results = execute(options, options.name, run.config, folder=folder, seeds=run.seeds, resume=stopped)
+    results = execute(options, options.name, run.config, folder=folder, seeds=run.seeds, resume=resume)
     print(lab.report.table(results))
     print(f"\nReport  {folder / 'report.html'}")
     return 0

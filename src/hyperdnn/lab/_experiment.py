@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hyperdnn.encoders import Table
-from hyperdnn.errors import ConfigError, nearest
+from hyperdnn.errors import CheckpointError, ConfigError, nearest
 from hyperdnn.lab import report
 from hyperdnn.lab._discover import load, setting_of
 from hyperdnn.lab._folder import CHECKPOINTS, alone, file_name
@@ -140,7 +140,10 @@ def _finished(checkpoint: Checkpoint) -> _Trained | None:
     value = checkpoint.value()
     if "outcome" not in value:
         return None
-    return _Trained(**value["outcome"], seconds=value["seconds"], end=value["log"])
+    try:
+        return _Trained(**value["outcome"], seconds=value["seconds"], end=value["log"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{checkpoint.folder} is not the end of a run: {error}.") from error
 
 
 def _train(

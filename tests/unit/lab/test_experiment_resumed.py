@@ -100,6 +100,13 @@ def test_a_damaged_checkpoint_is_passed_over(config, steps, tmp_path):
     assert steps[0] == (0.0, 1, 3)
 
 
+def test_an_end_that_is_none_is_refused(config, steps, tmp_path):
+    kept = lab.train.Checkpoints(tmp_path / "checkpoints" / "seed-0" / "hypernet")
+    kept.finish({"step": 1, "task": 0, "seconds": 1.0, "log": 0, "outcome": {"metrics": {}}})
+    with pytest.raises(CheckpointError, match="final is not the end of a run"):
+        _run(config, tmp_path, resume=True)
+
+
 def test_if_all_are_damaged_nothing_is_trained(config, steps, tmp_path):
     _killed(config, tmp_path, steps, beta=0.0, seed=1, step=7)
     for path in (tmp_path / "checkpoints" / "seed-1" / "beta-0").rglob("state.json"):

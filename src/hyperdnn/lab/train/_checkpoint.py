@@ -46,19 +46,20 @@ class Checkpoint:
     tree: object
     tensors: Mapping[str, Tensor]
 
-    def value(self, device: torch.device | str = "cpu") -> Any:
+    def value(self, device: torch.device | str = "cpu") -> dict[str, Any]:
         """What was given to `write_checkpoint`, with tensors that were not on the CPU on this device.
 
         Raises:
             CheckpointError: the file holds something else.
         """
         try:
-            return unflatten(self.tree, self.tensors, device)
+            value: dict[str, Any] = dict(unflatten(self.tree, self.tensors, device))
+            return value
         except (CheckpointError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{self.folder} is not a checkpoint of hyperdnn: {error}") from error
 
 
-def write_checkpoint(folder: Path, value: object, *, about: Mapping[str, object]) -> None:
+def write_checkpoint(folder: Path, value: Mapping[str, object], *, about: Mapping[str, object]) -> None:
     """Write a checkpoint in one step: the folder is there with all its files on the disk, or not at all.
 
     Args:

@@ -29,7 +29,7 @@ class Keeper:
         fabric: its precision may have a state.
 
     Raises:
-        CheckpointError: a checkpoint of another model.
+        CheckpointError: a checkpoint of another model, or of a training that is finished.
     """
 
     def __init__(self, state: State, settings: Settings, watch: Watch, fabric: "Fabric") -> None:
@@ -40,6 +40,10 @@ class Keeper:
         self.pending: dict[str, Any] | None = None
         if state.resumed is not None:
             self.pending = state.resumed.value(fabric.device)
+            if "outcome" in self.pending:
+                raise CheckpointError(
+                    f"{state.resumed.folder} is the end of a training: there is nothing to go on with."
+                )
             self._put_back(self.pending)
 
     def begin(self, log: Log) -> tuple[torch.optim.Optimizer, int]:

@@ -107,7 +107,7 @@ def test_a_forged_manifest_is_refused(copy, changes, message):
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 100_000, '{"class": "Popen", "fields": {"args": "ls"}}', "[1, 2", '{"tensor": []}']
+    "text", ["[" * 100_000, '{"class": "Popen", "fields": {"args": "ls"}}', "[1, 2", "7", '{"tensor": []}']
 )
 def test_a_forged_state_with_right_sums_makes_no_object(copy, text):
     (copy / "state.json").write_text(text)

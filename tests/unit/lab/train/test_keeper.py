@@ -13,6 +13,7 @@ from hyperdnn import bodies, encoders, heads
 from hyperdnn.errors import CheckpointError
 from hyperdnn.lab import losses
 from hyperdnn.lab.train import Checkpoints, Log, Settings, State, TrainingError, fit, joint, sequence
+from hyperdnn.lab.train._keeper import model_values
 
 SETTINGS = Settings(iterations=12, batch_size=8, lr=0.02, log_every=3, checkpoint_every=5, keep_last=2, device="cpu")
 
@@ -154,6 +155,13 @@ def test_another_optimizer_is_refused(tasks, evaluate, tmp_path):
     state.resumed = SimpleNamespace(value=lambda device: value)
     with pytest.raises(CheckpointError, match=r"does not fit this training.*parameter group"):
         fit(state, tasks[0], SETTINGS, step=_step, evaluate=evaluate, log=Log())
+
+
+def test_a_finished_training_cannot_be_gone_on_with(tasks, evaluate, tmp_path):
+    state, _ = _run("fit", tmp_path, tasks, evaluate)
+    state.checkpoints.finish({**model_values(state, Log()), "outcome": {}})
+    with pytest.raises(CheckpointError, match="final is the end of a training"):
+        _run("fit", tmp_path, tasks, evaluate)
 
 
 @pytest.mark.parametrize(("name", "value"), [("lr", 0.5), ("weight_decay", 0.1), ("optimizer", "adamw")])
