@@ -26,7 +26,7 @@ def file_name(variant: str, variants: Iterable[str]) -> str:
 def alone(folder: Path) -> Iterator[None]:
     """Inside, no other process is at work in a folder. The system lets go of it when a process is killed.
 
-    Windows has no such lock on folders: there, nothing is checked.
+    Windows and some network file systems have no such lock on folders: there, nothing is checked.
 
     Raises:
         ConfigError: another one is.
@@ -42,6 +42,8 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(f"{folder}: another process trains this run. Wait for it, or start a new run.") from None
+        except OSError:
+            pass  # a file system without locks is no reason not to train
         yield
     finally:
         os.close(descriptor)

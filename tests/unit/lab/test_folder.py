@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -42,6 +44,15 @@ def test_a_process_that_was_killed_holds_nothing(tmp_path):
         with pytest.raises(ConfigError, match="another process"), alone(tmp_path):
             pass
         process.kill()
+    with alone(tmp_path):
+        pass
+
+
+def test_a_file_system_without_locks_is_used_all_the_same(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.EBADF, "no lock on a folder")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
     with alone(tmp_path):
         pass
 
