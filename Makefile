@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format reproduce bench clean
+.PHONY: demo test check format reproduce bench reliability clean
 
 demo: $(STAMP)
 	$(BIN)/hyperdnn demo
@@ -32,6 +32,10 @@ reproduce: $(STAMP)
 # HYPERDNN_BENCH names the folder of the comparison's runner. Half an hour, on a machine with nothing else to do.
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# Kills a hundred training runs and resumes them: minutes. The numbers go into docs/reliability.md.
+reliability: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/kill.py --kills 100 --write docs/reliability.md
 
 clean:
 	rm -rf $(VENV) benchmarks/.peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,13 +1,15 @@
 """``demo`` and ``run``: train a recipe with its baselines, and leave a run folder and a page behind."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperdnn.cli._doctor import examine
-from hyperdnn.cli._usage import typed_settings, usage
+from hyperdnn.cli._resume import CONFIG, ENVIRONMENT, RESULTS, Run, difference, newest, stopped
+from hyperdnn.cli._usage import UsageError, typed_settings, usage
 
 if TYPE_CHECKING:
     from hyperdnn.lab.report import Results
@@ -19,7 +21,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Adds the commands of this file."""
     demo = commands.add_parser("demo", help="one recipe with its baselines, to see it work", allow_abbrev=False)
     add_output_options(demo)
-    demo.set_defaults(command=run_recipe, name=_DEMO, config=None, setting=None, seed=None, variants=None)
+    demo.set_defaults(command=run_recipe, name=_DEMO, config=None, setting=None, seed=None, variants=None, resume=None)
 
     run = commands.add_parser(
         "run",
@@ -35,6 +37,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     source.add_argument("--setting", help="one of the recipe's configurations, such as tiny")
     run.add_argument("--seed", type=int, help="instead of the configuration's")
     run.add_argument("--variants", type=_words, metavar="A,B", help="only these of the system and its baselines")
+    run.add_argument(
+        "--resume",
+        metavar="auto|FOLDER",
+        help="go on with a run that was stopped: the newest one of this kind, or that",
+    )
     add_output_options(run)
     run.set_defaults(command=run_recipe, takes_settings=True)
 
@@ -50,16 +57,26 @@ def run_recipe(options: argparse.Namespace) -> int:
     from hyperdnn import lab
 
     with usage():
-        config = _configuration(options)
-    seed = config.seed if options.seed is None else options.seed
-    folder = new_folder(options.out, options.name, seed)
-    results = execute(options, options.name, config, folder=folder, seeds=[seed])
+        run, folder = _requested(options)
+    resume = folder is not None
+    if folder is None:
+        folder = new_folder(options.out, options.name, run.seeds[0])
+    options.variants = run.variants
+    results = execute(options, options.name, run.config, folder=folder, seeds=run.seeds, resume=resume)
     print(lab.report.table(results))
     print(f"\nReport  {folder / 'report.html'}")
     return 0
 
 
-def execute(options: argparse.Namespace, name: str, config: object, *, folder: Path, seeds: Sequence[int]) -> "Results":
+def execute(
+    options: argparse.Namespace,
+    name: str,
+    config: object,
+    *,
+    folder: Path,
+    seeds: Sequence[int],
+    resume: bool = False,
+) -> "Results":
     """Trains into a run folder: configuration, machine, metrics, results, page.
 
     Args:
@@ -68,29 +85,39 @@ def execute(options: argparse.Namespace, name: str, config: object, *, folder: P
         config: its configuration.
         folder: where everything goes.
         seeds: one run for each.
+        resume: go on with the run that the folder holds.
 
     Returns:
         The results, as in ``results.json``.
     """
     from hyperdnn import lab
-    from hyperdnn.lab._discover import load
+    from hyperdnn.lab._discover import find, load
 
-    lab.config.write_yaml(config, folder / "config.yaml")
-    machine = {**examine(), "commit": lab.report.environment()["commit"], "seeds": list(seeds)}
-    lab.report.write_json(folder / "env.json", machine)
+    if not resume:
+        lab.config.write_yaml(config, folder / CONFIG)
+        machine = {**examine(), "commit": lab.report.environment()["commit"]}
+        request = {"recipe": find(name).name, "seeds": list(seeds), "variants": options.variants, "line": options.line}
+        lab.report.write_json(folder / ENVIRONMENT, {**machine, **request})
     results: Results = lab.run(
-        name, config, folder=folder, seeds=seeds, variants=options.variants, progress=not options.quiet
+        name,
+        config,
+        folder=folder,
+        seeds=seeds,
+        variants=options.variants,
+        progress=not options.quiet,
+        resume=resume,
     )
-    lab.report.write_json(folder / "results.json", results)
     figures = load(name).figures
-    lab.report.write_page(results, folder, figures(results) if figures else (), made_by=options.line)
+    line = lab.report.read_json(folder / ENVIRONMENT)["line"]  # the one that began: it makes these results again
+    lab.report.write_page(results, folder, figures(results) if figures else (), made_by=line)
+    lab.report.write_json(folder / RESULTS, results)  # last: it says that the run is finished
     return results
 
 
 def new_folder(out: Path, name: str, seed: int) -> Path:
     """Makes ``<out>/<recipe>/<time>-<seed>``, with a count added where two runs start in the same second."""
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{seed}"
-    parent = out / (Path(name).stem if name.endswith(".py") else name)
+    parent = _parent(out, name)
     count = 1
     while True:
         folder = parent / (stem if count == 1 else f"{stem}-{count}")
@@ -102,15 +129,51 @@ def new_folder(out: Path, name: str, seed: int) -> Path:
             return folder
 
 
+def _parent(out: Path, name: str) -> Path:
+    return out / (Path(name).stem if name.endswith(".py") else name)
+
+
+def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
+    """What is to be run, and the folder of the run to go on with, if any."""
+    if options.resume in {None, "auto"}:
+        config = _configuration(options)
+        seed = config.seed if options.seed is None else options.seed
+        run = Run(config=config, seeds=[seed], variants=options.variants)
+        folder = newest(_parent(options.out, options.name), options.name, run) if options.resume else None
+        if options.resume:
+            said = f"going on with {folder}" if folder else "no run of this kind was stopped: a new one"
+            print(f"hyperdnn: {said}", file=sys.stderr)
+        return run, folder
+    folder = Path(options.resume)
+    kept = stopped(folder, options.name)
+    named = options.config or options.setting
+    run = Run(
+        config=_configuration(options) if named else _typed(kept.config, options),
+        seeds=kept.seeds if options.seed is None else [options.seed],
+        variants=options.variants or kept.variants,
+    )
+    other = difference(run, kept)
+    if other is not None:
+        raise UsageError(f"{folder} holds another run: {other}. Go on with it as it is, or start a new one.")
+    return run, folder
+
+
 def _configuration(options: argparse.Namespace) -> Any:
     from hyperdnn.lab._discover import DEFAULT, configuration, find, load
-    from hyperdnn.lab.config import override_from_text, read_yaml, setting_names
+    from hyperdnn.lab.config import read_yaml
 
     find(options.name)  # a misspelt name is answered before torch is imported
     if options.config:
         config: Any = read_yaml(load(options.name).config, options.config)
     else:
         config = configuration(options.name, options.setting or DEFAULT)
+    return _typed(config, options)
+
+
+def _typed(config: Any, options: argparse.Namespace) -> Any:
+    """The configuration with what was typed."""
+    from hyperdnn.lab.config import override_from_text, setting_names
+
     typed = typed_settings(options.rest, settings=setting_names(config), options=options.known)
     return override_from_text(config, typed)
 
