@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format reproduce clean
+.PHONY: demo test check format reproduce bench reliability clean
 
 demo: $(STAMP)
 	$(BIN)/hyperdnn demo
@@ -28,8 +28,17 @@ reproduce: $(STAMP)
 	$(BIN)/hyperdnn reproduce --all
 	$(BIN)/pytest -m slow
 
+# Times hyperdnn beside other libraries, which get an environment of their own, and against the size of the problem.
+# HYPERDNN_BENCH names the folder of the comparison's runner. Half an hour, on a machine with nothing else to do.
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+# Kills a hundred training runs and resumes them: minutes. The numbers go into docs/reliability.md.
+reliability: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/kill.py --kills 100 --write docs/reliability.md
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) benchmarks/.peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The constraint keeps pip from fetching another build of torch.

@@ -1,6 +1,7 @@
 """hyperdnn in the comparison of hypernet libraries: the same hypernets, the same weights, the library's own calls."""
 
 import copy
+import dataclasses
 import importlib
 
 import torch
@@ -15,9 +16,13 @@ NAME = "hyperdnn"
 def build(spec):
     """One workload as a case of the runner."""
     if spec.wid == "W4":
-        return _hyper_lstm(spec)
+        from prototypes.hyperlstm import recurrent_case
+
+        return recurrent_case(spec, make_hyper_lstm(spec))
     if spec.mode == "construct":
-        return Case(lambda: make_model(spec) and None, note="chunked, 65536")
+        # as for plain torch: shapes alone, since the runner leaves the target's own numbers unset
+        shapes = dataclasses.replace(spec, target=copy.deepcopy(spec.target).to("meta"))
+        return Case(lambda: make_model(shapes) and None, note="chunked, 65536")
     model = make_model(spec)
     load(model.hypernet, spec)
     if spec.mode == "infer":
@@ -71,12 +76,13 @@ def _reuse(model, spec):
     return step
 
 
-def _hyper_lstm(spec):
-    from prototypes.hyperlstm import recurrent_case, weights
+def make_hyper_lstm(spec):
+    """The HyperLSTM of the comparison, with the weights that all libraries start from."""
+    from prototypes.hyperlstm import weights
 
     # The comparison normalises with torch's usual epsilon, the library with that of the paper's code.
-    cells = importlib.import_module("hyperdnn.nn._hyper_lstm_cell")
-    cells._EPS = 1e-5
+    steps = importlib.import_module("hyperdnn.nn._hyper_lstm_steps")
+    steps._EPS = 1e-5
     sizes, given = spec.extra, weights(spec.extra)
     model = hd.nn.HyperLSTM(sizes["inp"], sizes["hidden"], sizes["hyper"], sizes["n_z"])
     cell = model.layers[0]
@@ -92,4 +98,4 @@ def _hyper_lstm(spec):
         cell.emit_biases.copy_(given["d"][8:].transpose(1, 2))
         for gates in (cell.gates, cell.hyper_gates):
             gates.bias[1] = -1  # the forget gates of the paper are one step further open
-    return recurrent_case(spec, model)
+    return model

@@ -1,13 +1,14 @@
 """What we use of torch that has no public name, in one place: the first to look at when torch changes."""
 
 # ruff: noqa: N811, PLC2701 - private names are the purpose of this file
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import _VF as kernels
-from torch import Tensor
+from torch import Tensor, nn
 from torch import _sample_dirichlet as sample_dirichlet
 from torch.autograd import forward_ad
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNormBase
@@ -22,9 +23,13 @@ __all__ = [
     "BatchNormBase",
     "ConvBase",
     "NormBase",
+    "accumulates",
     "after_backward",
     "current_backward",
     "fused_adam_",
+    "has_hooks",
+    "has_transform",
+    "is_intercepted",
     "is_mapped",
     "is_transformed",
     "kernels",
@@ -39,6 +44,14 @@ __all__ = [
 ]
 
 
+def accumulates(parameter: Tensor) -> bool:
+    """Whether the backward pass that is running puts a leaf's gradient into ``.grad``, as ``backward()`` does."""
+    try:
+        return torch._C._will_engine_execute_node(torch.autograd.graph.get_gradient_edge(parameter).node)
+    except RuntimeError:  # asked about a leaf that torch.autograd.grad was asked for
+        return False
+
+
 def after_backward(function: Callable[[], None]) -> None:
     """Call a function when the backward pass that is running has ended; for hooks, which run inside of one."""
     torch.autograd.Variable._execution_engine.queue_callback(function)
@@ -47,6 +60,24 @@ def after_backward(function: Callable[[], None]) -> None:
 def current_backward() -> int:
     """A number of its own for each backward pass that is running."""
     return torch._C._current_graph_task_id()
+
+
+def has_hooks(watched: Tensor | nn.Module) -> bool:
+    """Whether anybody's functions are called with a tensor's gradient, or with what passes through a layer."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(watched, kind, None) for kind in (*kinds, "_post_accumulate_grad_hooks"))
+
+
+def has_transform() -> bool:
+    """Whether a ``torch.func`` transform or forward-mode differentiation looks on."""
+    if torch.compiler.is_compiling():
+        return False
+    return _functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+
+
+def is_intercepted() -> bool:
+    """Whether somebody follows every operation, to trace or to count, and may keep what they saw."""
+    return bool(torch._C._len_torch_dispatch_stack())
 
 
 def is_mapped(*tensors: Tensor | None) -> bool:
@@ -62,15 +93,20 @@ def is_transformed() -> bool:
 
     They want plain operations, where a hand-written backward would serve reverse mode only.
     """
-    if torch.compiler.is_compiling():
-        return True
-    return _functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+    return torch.compiler.is_compiling() or has_transform()
 
 
 def storage_is_shared(tensor: Tensor) -> bool:
-    """Whether anything else holds the tensor's memory: a view, a gradient, an array."""
+    """Whether anything else holds the tensor's memory: a view, a gradient, an array, the storage itself, a process."""
+    return _holders(tensor) != _ALONE or bool(tensor.is_shared())  # type: ignore[no-untyped-call]
+
+
+def _holders(tensor: Tensor) -> tuple[int, int]:
     storage = tensor.untyped_storage()
-    return bool(_storage_uses(storage._cdata) > 2)  # the tensor's, and that of the line above
+    return _storage_uses(storage._cdata), sys.getrefcount(storage)
+
+
+_ALONE = _holders(torch.empty(1, device="cpu"))
 
 
 def unmapped(tensor: Tensor) -> Tensor:
@@ -100,7 +136,7 @@ def fused_adam_(
     exp_avg_sqs: Sequence[Tensor],
     steps: Sequence[Tensor],
     *,
-    lr: float,
+    lr: float | Tensor,
     beta1: float,
     beta2: float,
     weight_decay: float,
@@ -122,3 +158,4 @@ def fused_adam_(
         amsgrad=False,
         maximize=False,
     )
+    torch.autograd.graph.increment_version(parameters)  # which torch forgets

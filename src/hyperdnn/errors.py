@@ -13,6 +13,7 @@ __all__ = [
     "BatchingError",
     "BufferPolicyError",
     "CheckpointError",
+    "CheckpointWarning",
     "ConfigError",
     "ContextError",
     "GeneratorWarning",
@@ -48,7 +49,11 @@ class ConfigError(HyperDNNError, ValueError):
 
 
 class CheckpointError(HyperDNNError, ValueError):
-    """A saved model that is damaged, foreign, or of another version."""
+    """A saved model or a checkpoint that is damaged, foreign, or of another version."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint that is damaged and passed over: training goes on from the one before."""
 
 
 class GeneratorWarning(UserWarning):

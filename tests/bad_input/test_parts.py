@@ -98,3 +98,9 @@ def test_an_unknown_start(start: str) -> None:
 def test_a_rule_of_another_length(layout: hd.ParamLayout) -> None:
     with pytest.raises(ValueError, match="zip"):
         heads.FullHead(8, layout, init=lambda layout: init.matched(layout)[1:])
+
+
+@pytest.mark.parametrize("rank", ["2", 2.0])
+def test_a_rank_is_a_whole_number(rank: object) -> None:
+    with pytest.raises(ConfigError, match=r"'0': LoRA: expected a rank from 1 to 3 for a 3 x 4 matrix, got "):
+        hd.targets.attach_lora(net(), "0", rank=rank)

@@ -40,6 +40,7 @@ class Case:
         factories: whether the constructor takes ``device`` and ``dtype``.
         pickles: whether it can be pickled; torch's reparametrised layers refuse.
         cross: whether the input is a tuple of arguments: slots and tokens.
+        twice: whether it can be differentiated twice; what torch gives for weight norm is wrong.
     """
 
     part: type
@@ -50,6 +51,7 @@ class Case:
     factories: bool = True
     pickles: bool = True
     cross: bool = False
+    twice: bool = True
 
     def call(self, part: Callable[..., Any], x: Any) -> Any:
         """Run the part, or what became of it, on an example."""
@@ -263,6 +265,7 @@ def _body(part: type, *widths: int, variant: str = "", rows: tuple[int, ...] = (
         output=(*rows, HIDDEN),
         variant=variant,
         pickles="reparametrize" not in options,
+        twice=options.get("reparametrize") != "weight",
     )
 
 

@@ -40,8 +40,8 @@ def _environment(rank: int) -> dict[str, str]:
         "PYTHONPATH": str(ROOT / "src"),
         "TORCHELASTIC_RUN_ID": "tests",
         "GROUP_RANK": "0",
-        **{name: here for name in ("RANK", "LOCAL_RANK")},
-        **{name: number for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")},
+        **dict.fromkeys(("RANK", "LOCAL_RANK"), here),
+        **dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), number),
     }
 
 

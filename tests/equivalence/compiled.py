@@ -78,6 +78,12 @@ def conditioned():
     return net
 
 
+def grown():
+    model = assembled(lambda layout: heads.ComponentHead(6, layout, component="row"))
+    model.resize("3", 5)
+    return model
+
+
 class Routed(nn.Module):
     """A model whose context is made of a task's index: three experts and gates, or the same index twice."""
 
@@ -118,6 +124,20 @@ class Tiled(nn.Module):
         return tiles.fold(self.model.paired(tiles.split(x), context=x), 5, 4)
 
 
+class Predicted(nn.Module):
+    """Weights for an architecture; the context is not used."""
+
+    def __init__(self):
+        super().__init__()
+        self.architecture = hd.Architecture.of(mlp())
+        nodes = encoders.Nodes(encoders.Nodes.vocabulary_of([self.architecture]), 4)
+        self.hypernet = hd.GraphHypernet(nodes=nodes, body=bodies.Graph(4, 6), head=heads.TiledHead(6, tile=(3, 2)))
+        self.target = hd.Target.of(self.architecture)
+
+    def forward(self, x, *, context):
+        return self.target(self.hypernet(self.architecture), x)
+
+
 def tasks(net, **options):
     return lambda: hd.HyperDNN.for_tasks(net(), 3, hidden=6, features=4, **options)
 
@@ -133,6 +153,8 @@ MODELS = {  # how to make one, its data for contexts
     "residual": (tasks(mlp, combine=targets.Residual()), data(5, 3)),
     "low-rank-chunked": (lambda: assembled(lambda x: heads.ChunkedHead(6, x, 5), targets.LowRank(1)), data(5, 3)),
     "scale-multi": (lambda: assembled(lambda x: heads.MultiHead(6, x), targets.Scale()), data(5, 3)),
+    "coordinates": (lambda: assembled(lambda x: heads.CoordinateHead(6, x, width=4)), data(5, 3)),
+    "grown": (grown, data(5, 3)),
     "rows": (lambda: assembled(lambda x: heads.ComponentHead(6, x, component="row")), data(5, 3)),
     "batchnorm-frozen": (tasks(normalised, buffers="frozen"), data(5, 3, 3)),
     "batchnorm-batch": (tasks(normalised, buffers="batch"), data(5, 3, 3)),
@@ -146,6 +168,7 @@ MODELS = {  # how to make one, its data for contexts
     "weight-mixture": (lambda: Routed("weights"), data(5, 3)),
     "output-mixture": (lambda: Routed("outputs"), data(5, 3)),
     "tiled": (Tiled, data(2, 5, 4)),
+    "architecture": (Predicted, data(5, 3)),
     "structured": (tasks(Structured), lambda contexts: {"x": torch.randn(*contexts, 5, 3)}),
 }
 WITHOUT_GRADIENT = ("mlp", "transformer-evaluation")  # where torch has kernels for inference of their own

@@ -120,3 +120,14 @@ def test_nothing_else_gets_an_adapter(chosen: tuple[str, ...], tmp_path: Path) -
     found = {name.removeprefix("base_model.model.") for name, m in loaded.named_modules() if hasattr(m, "lora_A")}
     assert found == set(chosen)
     torch.testing.assert_close(loaded(x), model(x, context=torch.tensor(0)), rtol=0, atol=1e-6)
+
+
+def test_in_torchs_transformer_layers_an_adapter_acts_once_it_is_merged(tmp_path: Path) -> None:
+    base = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2).eval().requires_grad_(False)
+    changed = copy.deepcopy(base)
+    targets.attach_lora(changed, "*.linear?", rank=2)
+    model = perturbed(hypernet_for(hd.Target(changed, select="*.lora_*")))
+    export.peft(model, tmp_path, context=torch.tensor(1))
+    loaded, x = _load(base, tmp_path), torch.randn(3, 5, 8)
+    with torch.no_grad(), quiet():
+        torch.testing.assert_close(loaded.merge_and_unload()(x), model(x, context=torch.tensor(1)))

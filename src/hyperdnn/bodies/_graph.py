@@ -98,8 +98,9 @@ class Graph(nn.Module):
         """The same along a graph that comes with the call: many disjoint ones go together as their union.
 
         Raises:
-            ConfigError: for features of another number of nodes.
+            ConfigError: for features of another number of nodes, or for what is no graph.
         """
+        graph = _graph(graph)
         _check_nodes(features, graph.num_nodes)
         return self._run(features, [one.to(features.device) for one in both_ways(graph, self.virtual)])
 

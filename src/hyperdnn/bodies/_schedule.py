@@ -1,5 +1,8 @@
 """Which nodes of a graph are updated together, and whom they tell."""
 
+import math
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import final
 
 import torch
@@ -18,9 +21,7 @@ class Pass(nn.Module):
     of one level are updated at once, and the result is that of visiting the nodes one by one in topological order.
 
     Args:
-        starts: of each message its sender.
-        targets: of each message its receiver.
-        distances: edges between the two.
+        messages: of each its sender, its receiver and the edges between the two.
         levels: of each node.
     """
 
@@ -36,40 +37,48 @@ class Pass(nn.Module):
     """Weight of each message. The squares of what a node hears sum to one: messages of unit variance have a sum of
     unit variance, whatever the degree."""
 
-    def __init__(self, starts: Tensor, targets: Tensor, distances: Tensor, levels: Tensor) -> None:
+    def __init__(self, messages: Sequence[tuple[int, int, int]], levels: Sequence[int]) -> None:
         super().__init__()
-        order = levels.argsort(stable=True)
-        places = order.argsort()
-        sizes = levels.bincount(minlength=1)
-        first = sizes.cumsum(0) - sizes
-        shares = 1.0 / distances.double()
-        heard = shares.new_zeros(len(levels)).index_add(0, targets, shares.square()).sqrt()
-        by_level = levels[starts].argsort(stable=True)
-        level = levels[starts][by_level]
-        sources = places[starts] - first[levels[starts]] + (distances > 1) * sizes[levels[starts]]
-        self.nodes: list[int] = sizes.tolist()
-        self.messages: list[int] = level.bincount(minlength=len(sizes)).tolist()
-        self.register_buffer("order", order)
-        self.register_buffer("places", places)
-        self.register_buffer("sources", sources[by_level])
-        self.register_buffer("targets", targets[by_level])
-        self.register_buffer("shares", (shares / heard[targets])[by_level])
+        self.nodes = _count(levels, levels)
+        self.messages = _count([levels[start] for start, _, _ in messages], levels)
+        first = [0, *accumulate(self.nodes)]
+        order = sorted(range(len(levels)), key=levels.__getitem__)
+        places = sorted(range(len(levels)), key=order.__getitem__)
+        squares = [0.0] * len(levels)
+        for _, target, distance in messages:
+            squares[target] += distance**-2
+        sources, targets, shares = [], [], []
+        for start, target, distance in sorted(messages, key=lambda message: levels[message[0]]):
+            level = levels[start]
+            sources.append(places[start] - first[level] + (self.nodes[level] if distance > 1 else 0))
+            targets.append(target)
+            shares.append(1 / (distance * math.sqrt(squares[target])))
+        for name, numbers in {"order": order, "places": places, "sources": sources, "targets": targets}.items():
+            self.register_buffer(name, torch.tensor(numbers, dtype=torch.long, device="cpu"))
+        self.register_buffer("shares", torch.tensor(shares, dtype=torch.float64, device="cpu"))
 
 
 def both_ways(graph: layout.Graph, virtual: int) -> tuple[Pass, Pass]:
     """A pass along the edges and one against them, with virtual edges for paths up to a length."""
-    found = torch.tensor(graph.distances(virtual), dtype=torch.long, device="cpu")  # also where the default is meta
-    starts, targets, distances = found.reshape(-1, 3).unbind(-1)
+    found = graph.distances(virtual)
     back = sorted(((to, start) for start, to in graph.edges), reverse=True)
     return (
-        Pass(starts, targets, distances, _levels(graph.num_nodes, sorted(graph.edges))),
-        Pass(targets, starts, distances, _levels(graph.num_nodes, back)),
+        Pass(found, _levels(graph.num_nodes, sorted(graph.edges))),
+        Pass([(to, start, distance) for start, to, distance in found], _levels(graph.num_nodes, back)),
     )
 
 
-def _levels(num_nodes: int, edges: list[tuple[int, int]]) -> Tensor:
+def _count(found: Sequence[int], levels: Sequence[int]) -> list[int]:
+    """How many there are on each level; a graph without nodes has a level without nodes."""
+    counts = [0] * (max(levels, default=0) + 1)
+    for level in found:
+        counts[level] += 1
+    return counts
+
+
+def _levels(num_nodes: int, edges: list[tuple[int, int]]) -> list[int]:
     """Longest path to each node; an edge comes after all that lead to its start."""
     levels = [0] * num_nodes
     for start, to in edges:
         levels[to] = max(levels[to], levels[start] + 1)
-    return torch.tensor(levels, dtype=torch.long, device="cpu")
+    return levels

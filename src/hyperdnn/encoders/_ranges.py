@@ -28,6 +28,11 @@ class Ranges:
 
     def __init__(self, encoder: str, ranges: Sequence[Sequence[float]], log: Sequence[int]) -> None:
         self.encoder = encoder
+        odd = [one for one in ranges if not hasattr(one, "__len__") or len(one) != 2]
+        if odd:
+            raise ConfigError(
+                f"{encoder} takes a pair (low, high) for each coordinate, as in [(0, 1)], got {odd[0]!r}."
+            )
         self.pairs = tuple((float(low), float(high)) for low, high in ranges)
         self.log = tuple(log)
         _check_ranges(encoder, self.pairs, self.log)

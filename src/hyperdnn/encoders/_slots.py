@@ -59,7 +59,9 @@ class Slots(nn.Module):
         old = self.embeddings.detach()
         fresh = torch.randn(slots, self.features, device=old.device, dtype=old.dtype)
         rows = torch.cat([old[:at], fresh, old[at:]])
-        self.embeddings = nn.Parameter(rows, requires_grad=self.embeddings.requires_grad)
+        grown = nn.Parameter(rows, requires_grad=self.embeddings.requires_grad)
+        vars(grown).update(vars(self.embeddings))  # what others noted on them
+        self.embeddings = grown
         self.slots += slots
         return range(at, at + slots)
 

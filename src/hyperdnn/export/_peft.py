@@ -31,6 +31,9 @@ def peft(model: HyperDNN, folder: str | Path, *, context: Context, task_type: st
     ``adapter_config.json`` and ``adapter_model.safetensors``; they replace older ones, other files stay. Writing does
     not need peft.
 
+    In evaluation torch's own transformer layers read weights instead of calling layers, and leave PEFT's adapters out;
+    ``merge_and_unload()`` puts them in.
+
     Args:
         model: its target is a frozen network with `attach_lora`, and nothing but LoRA is generated or trained.
         folder: where to; made if it does not exist.

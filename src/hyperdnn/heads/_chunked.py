@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hyperdnn import init as initial
 from hyperdnn.heads._generate import generate
+from hyperdnn.heads._map import empty_map
 from hyperdnn.heads._reuse import Reuse
 from hyperdnn.heads._stream import slots_of, streamed
 from hyperdnn.layout import ParamLayout, SlotPlan
@@ -66,7 +67,7 @@ class ChunkedHead(nn.Module):
         self.unused = plan.unused
         self.signs = SlotSigns(plan.slots, hidden, device=device) if signs else None
         self._reuse = Reuse()
-        self.linear = nn.Linear(hidden, chunk, device=device, dtype=dtype)
+        self.linear = empty_map(hidden, chunk, device=device, dtype=dtype)
         initial.fill_unit_(self.linear)
         means, stds = zip(*init(layout), strict=True)
         self.affine = TensorAffine(means, stds, device=device, dtype=dtype)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError
+from hyperdnn.heads._map import empty_map
 from hyperdnn.heads._resize import check_longer, extend_map_, longer_plan
 from hyperdnn.layout import ParamLayout, SlotPlan
 from hyperdnn.nn import Extension, Grown, SlotSigns, TensorAffine
@@ -68,7 +69,7 @@ class ComponentHead(nn.Module):
         self.slots = self.plan.slots
         self.signs = SlotSigns(self.slots, hidden, device=device) if signs else None
         self.linears = nn.ModuleList(
-            nn.Linear(hidden, group.size, device=device, dtype=dtype) for group in self.plan.groups
+            empty_map(hidden, group.size, device=device, dtype=dtype) for group in self.plan.groups
         )
         for linear in self.linears:
             assert isinstance(linear, nn.Linear)
@@ -82,7 +83,7 @@ class ComponentHead(nn.Module):
         Raises:
             ConfigError: if a tensor would have to leave the map that it shares, or to join another.
         """
-        check_longer(self.layout, layout)
+        check_longer(self.layout, layout, self.linears)
         return longer_plan(self.plan, _PLANS[self.component](layout))
 
     def resize(self, layout: ParamLayout) -> list[Grown]:

@@ -6,6 +6,7 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError, LayoutError
@@ -30,7 +31,7 @@ class CoordinateHead(nn.Module):
     and the same parameters generate larger ones (`decode`).
 
     Costs ``2 * layers * contexts * numel * width`` numbers of memory in training: for a large target generate few
-    contexts at a time. Keep the head in float32 at least, for half precision blurs phases.
+    contexts at a time. Keep the head in float32 at least, for half precision blurs phases; autocast leaves it alone.
 
     Each number has its layout's moments over draws of the head and contexts. How far the numbers of one tensor are
     independent is a matter of ``frequency``. Under the default neighbours are, and a target starts as under other
@@ -63,7 +64,6 @@ class CoordinateHead(nn.Module):
     """
 
     slots = None
-    coordinates: Tensor
 
     def __init__(
         self,
@@ -92,8 +92,6 @@ class CoordinateHead(nn.Module):
         self.frequency = frequency
         self.normalize = normalize
         dims = max([1, *(len(spec.shape) for spec in layout)])
-        # Computed again when the head is built: not worth saving.
-        self.register_buffer("coordinates", _coordinates(layout, dims, device, dtype), persistent=False)
         self.features = nn.Linear(hidden, width, bias=False, device=device, dtype=dtype)
         self.position = nn.Linear(dims, width, bias=False, device=device, dtype=dtype)
         self.codes = nn.Parameter(torch.empty(len(layout), width, device=device, dtype=dtype))
@@ -105,12 +103,13 @@ class CoordinateHead(nn.Module):
         self.affine = TensorAffine(means, stds, device=device, dtype=dtype)
 
     def forward(self, features: Float[Tensor, "*contexts hidden"]) -> Weights:
-        return self._generate(features, self.coordinates, self.layout)
+        return self._generate(features, self.layout)
 
     def decode(self, features: Float[Tensor, "*contexts hidden"], layout: ParamLayout) -> Weights:
         """Generate for a layout with the same tensors of other sizes: the same function, read at other places.
 
-        Matrices are scaled by the ratio of fan-ins, since more of their numbers are summed. This is of use at a low
+        Matrices are scaled by the ratio of fan-ins, since more of their numbers are summed: right for weights and for
+        changes of them, not for the parts that `LowRank` and `Gaussian` make of a matrix. This is of use at a low
         ``frequency``: numbers between those of training are otherwise as good as random.
 
         Args:
@@ -126,18 +125,25 @@ class CoordinateHead(nn.Module):
                 f"decode takes the same tensors in other sizes, but in the head's layout "
                 f"{self.layout.difference(layout)}."
             )
-        like = self.coordinates
-        weights = self._generate(features, _coordinates(layout, like.shape[1], like.device, like.dtype), layout)
+        weights = self._generate(features, layout)
         for old, new in zip(self.layout, layout, strict=True):
             if len(new.shape) > 1:  # a bias is added once, however many inputs there are
                 weights[new.name] = weights[new.name] * (old.fan_in / new.fan_in)
         return weights
 
-    def _generate(self, features: Tensor, coordinates: Tensor, layout: ParamLayout) -> Weights:
+    def _generate(self, features: Tensor, layout: ParamLayout) -> Weights:
+        if features.is_meta or not torch.is_autocast_enabled(features.device.type):
+            return self._waves(features, layout)
+        with torch.autocast(features.device.type, enabled=False):
+            return self._waves(features.to(self.out.weight.dtype), layout)
+
+    def _waves(self, features: Tensor, layout: ParamLayout) -> Weights:
         if self.normalize:
             features = initial.unit_rms(features)
         codes = torch.cat([code.expand(size, -1) for code, size in zip(self.codes, layout.sizes, strict=True)])
-        phase = self.features(features).unsqueeze(-2) + (self.position(coordinates) + codes)
+        phase = self.features(features).unsqueeze(-2) + (
+            self.position(_coordinates(layout, self.position.weight)) + codes
+        )
         for linear in self.linears:
             phase = linear(phase.sin())
         flat = self.out(phase.sin()).squeeze(-1)
@@ -166,14 +172,21 @@ def _fill(weight: Tensor, std: float) -> None:
     weight.copy_(rows * std * 2**0.5)  # a sine of any phase has a mean square of 1/2
 
 
-def _coordinates(
-    layout: ParamLayout, dims: int, device: torch.device | None, dtype: torch.dtype | None
-) -> Float[Tensor, "numel dims"]:
-    """Where each number is: centres of equal cells between -1 and 1; dimensions that a tensor lacks are 0."""
-    places = torch.zeros(layout.numel, dims, device=device, dtype=torch.float64)
-    for spec, rows in zip(layout, torch.split(places, list(layout.sizes)), strict=True):
-        for dim, size in enumerate(spec.shape):
-            centres = (2 * torch.arange(size, device=device, dtype=torch.float64) + 1) / size - 1
-            after = math.prod(spec.shape[dim + 1 :])
-            rows[:, dim] = centres.repeat_interleave(after).repeat(math.prod(spec.shape[:dim]))
-    return places.to(dtype or torch.get_default_dtype())
+def _coordinates(layout: ParamLayout, weight: Float[Tensor, "width dims"]) -> Float[Tensor, "numel dims"]:
+    """Where each number is: centres of equal cells between -1 and 1; dimensions that a tensor lacks are 0.
+
+    Made anew in every call, cheap beside what follows: a buffer would keep what ``.to()`` rounds, and be lost on the
+    meta device.
+
+    Args:
+        layout: the tensors.
+        weight: of the map that reads positions.
+    """
+    dims = weight.shape[1]
+    exact = torch.promote_types(weight.dtype, torch.float32)
+    places = []
+    for spec in layout:
+        axes = [(2 * torch.arange(n, device=weight.device, dtype=exact) + 1) / n - 1 for n in spec.shape]
+        inside = torch.cartesian_prod(*axes) if axes else weight.new_zeros(1, dtype=exact)
+        places.append(F.pad(inside.reshape(spec.numel, max(1, len(axes))), (0, dims - max(1, len(axes)))))
+    return torch.cat(places).to(weight.dtype)

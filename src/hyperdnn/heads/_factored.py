@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError
+from hyperdnn.heads._map import empty_map
 from hyperdnn.heads._resize import check_longer, extend_map_
 from hyperdnn.layout import ParamLayout, ParamSpec
 from hyperdnn.nn import Extension, Grown, TensorAffine
@@ -68,14 +69,14 @@ class FactoredHead(nn.Module):
         self.rank = rank
         self.normalize = normalize
         self._sizes = _sizes(layout, rank)
-        self.linear = nn.Linear(hidden, sum(self._sizes), device=device, dtype=dtype)
+        self.linear = empty_map(hidden, sum(self._sizes), device=device, dtype=dtype)
         initial.fill_unit_(self.linear)
         means, stds = zip(*init(layout), strict=True)
         self.affine = TensorAffine(means, stds, device=device, dtype=dtype)
 
     def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
         """None: this head has no slots."""
-        check_longer(self.layout, layout)
+        check_longer(self.layout, layout, self.linear)
         return ()
 
     def resize(self, layout: ParamLayout) -> list[Grown]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hyperdnn import init as initial
 from hyperdnn.heads._generate import generate
+from hyperdnn.heads._map import empty_map
 from hyperdnn.heads._resize import check_longer, extend_map_
 from hyperdnn.heads._reuse import Reuse
 from hyperdnn.heads._stream import rows_of, streamed
@@ -58,7 +59,7 @@ class FullHead(nn.Module):
         self.layout = layout
         self.normalize = normalize
         self._reuse = Reuse()
-        self.linear = nn.Linear(hidden, layout.numel, device=device, dtype=dtype)
+        self.linear = empty_map(hidden, layout.numel, device=device, dtype=dtype)
         initial.fill_rows_(self.linear, layout.sizes, init(layout), length=1.0 if normalize else hidden**0.5)
 
     def start_at_(self, flat: Float[Tensor, " numel"]) -> None:
@@ -68,7 +69,7 @@ class FullHead(nn.Module):
 
     def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
         """None: this head has no slots."""
-        check_longer(self.layout, layout)
+        check_longer(self.layout, layout, self.linear)
         return ()
 
     def resize(self, layout: ParamLayout) -> list[Grown]:

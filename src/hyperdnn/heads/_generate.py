@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hyperdnn._torch import is_transformed
+from hyperdnn._torch import accumulates, has_hooks, is_transformed
 from hyperdnn.errors import ConfigError
+from hyperdnn.heads._map import is_plain
 from hyperdnn.heads._reuse import Reuse
 from hyperdnn.layout import ParamLayout
 from hyperdnn.nn import TensorAffine
@@ -45,6 +46,8 @@ def generate(
     unused = (features.shape[-2] if slotted else 1) * linear.out_features - layout.numel
     scale = () if affine is None else (affine.gain, affine.offset)
     if _plainly(linear, (features, *scale)):
+        if not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+            reuse.clear()  # no training step is under way: the memory is for others
         flat = linear(features)
         weights = layout.split(flat.flatten(-2) if slotted else flat, unused=unused)
         return weights if affine is None else affine(weights)
@@ -60,8 +63,8 @@ def _plainly(linear: nn.Module, given: Sequence[Tensor]) -> bool:
         or not torch.is_grad_enabled()
         or given[0].is_meta
         or torch.is_autocast_enabled(given[0].device.type)
-        or type(linear) is not nn.Linear  # reparametrised, wrapped, or somebody's own
-        or bool(linear._forward_hooks or linear._forward_pre_hooks or linear._backward_hooks)
+        or type(linear) is not nn.Linear  # reparametrised
+        or not is_plain(linear)
         or len({tensor.dtype for tensor in (*given, linear.weight, linear.bias)}) > 1
         or any(type(tensor) not in (Tensor, nn.Parameter) for tensor in (*given, linear.weight, linear.bias))
     )
@@ -104,7 +107,8 @@ class _Generate(torch.autograd.Function):
         ctx: Any, cut: _Cut, reuse: Reuse, features: Tensor, weight: Tensor, bias: Tensor, *affine: Tensor
     ) -> tuple[Tensor, ...]:
         rows = features.reshape(-1, weight.shape[1])
-        numbers = torch.addmm(bias, rows, weight.t())
+        numbers = reuse.empty("numbers", (len(rows), len(weight)), weight)
+        torch.addmm(bias, rows, weight.t(), out=numbers)
         ctx.cut, ctx.reuse = cut, reuse
         ctx.set_materialize_grads(False)
         raw = numbers if affine and affine[0].requires_grad else None
@@ -139,7 +143,7 @@ class _Generate(torch.autograd.Function):
         out: list[Tensor | None] = [None, None, None, None, None, *(None for _ in affine)]
         if for_features:
             out[2] = (gathered @ weight).view(features.shape)
-        if for_weight and keeps_factors(weight):
+        if for_weight and keeps_factors(weight) and not has_hooks(weight) and accumulates(weight):
             _leave_factors(weight, gathered, rows)
         elif for_weight:
             out[3] = torch.mm(gathered.t(), rows, out=reuse.empty("weight", tuple(weight.shape), weight))
@@ -176,7 +180,8 @@ def _affine_gradients(
 
 def _differentiable(ctx: Any, grads: Sequence[Tensor | None]) -> list[Tensor | None]:
     features, weight, bias, _, *affine = ctx.saved_tensors
-    inputs = [features, weight, bias, *affine]
+    # Views: hooks on the tensors themselves would be called here, and once more with what is returned.
+    inputs = [tensor.view_as(tensor) for tensor in (features, weight, bias, *affine)]
     wanted = [tensor for tensor, needed in zip(inputs, ctx.needs_input_grad[2:], strict=True) if needed]
     outputs = _plain(ctx.cut, *inputs)
     pairs = [(output, grad) for output, grad in zip(outputs, grads, strict=True) if grad is not None]

@@ -92,11 +92,22 @@ class Linked(nn.Module):
         initial.from_target_(self.head, values)
 
     def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
-        """Slots that a layout with more rows adds to the head."""
+        """Slots that a layout with more rows adds to the head.
+
+        Raises:
+            ConfigError: for a vector under ``softmax``: new entries would change the old ones.
+        """
+        for name, link in self.links.items():
+            if link == "softmax" and len(layout[name].shape) == 1 and layout[name].shape != self.layout[name].shape:
+                raise ConfigError(
+                    f"'{name}' is a vector under 'softmax', which divides 1 among its entries: new ones would change "
+                    "the old ones. Build a larger model, or use another link."
+                )
         return growing(self.head).new_slots(self._inner(layout))
 
     def resize(self, layout: ParamLayout) -> list[Grown]:
         """Generate for a layout with more rows (see `HyperDNN.resize`)."""
+        self.new_slots(layout)
         grown = growing(self.head).resize(self._inner(layout))
         self.layout, self.slots = layout, getattr(self.head, "slots", None)
         return grown

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hyperdnn import init as initial
+from hyperdnn.heads._map import empty_map
 from hyperdnn.heads._resize import check_longer, extend_map_
 from hyperdnn.layout import ParamLayout
 from hyperdnn.nn import Extension, Grown
@@ -53,7 +54,7 @@ class MultiHead(nn.Module):
         self.hidden = hidden
         self.layout = layout
         self.normalize = normalize
-        self.linears = nn.ModuleList(nn.Linear(hidden, n, device=device, dtype=dtype) for n in layout.sizes)
+        self.linears = nn.ModuleList(empty_map(hidden, n, device=device, dtype=dtype) for n in layout.sizes)
         for linear, moments in zip(self._maps(), init(layout), strict=True):
             length = 1.0 if normalize else hidden**0.5
             initial.fill_rows_(linear, [linear.out_features], [moments], length=length)
@@ -66,7 +67,7 @@ class MultiHead(nn.Module):
 
     def new_slots(self, layout: ParamLayout) -> tuple[Extension, ...]:
         """None: this head has no slots."""
-        check_longer(self.layout, layout)
+        check_longer(self.layout, layout, self.linears)
         return ()
 
     def resize(self, layout: ParamLayout) -> list[Grown]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError, LayoutError
 from hyperdnn.heads._by_node import KindGains, Piece, check_rows, fixed_signs, owners, pieces
+from hyperdnn.heads._map import empty_map
 from hyperdnn.layout import Architecture, ParamLayout
 from hyperdnn.typing import Weights
 
@@ -73,7 +74,7 @@ class NodeHead(nn.Module):
         for piece in self._pieces:
             self._index(piece)
         sizes = [math.prod(shape) for shape in self.shapes]
-        self.linears = nn.ModuleList(nn.Linear(hidden, size, device=device, dtype=dtype) for size in sizes)
+        self.linears = nn.ModuleList(empty_map(hidden, size, device=device, dtype=dtype) for size in sizes)
         for linear in self.linears:
             assert isinstance(linear, nn.Linear)
             initial.fill_unit_(linear)

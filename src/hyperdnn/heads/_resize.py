@@ -11,11 +11,17 @@ from hyperdnn.nn import Extension, Grown, extend_rows_, longer_runs
 __all__ = ["check_longer", "extend_map_", "longer_plan"]
 
 
-def check_longer(old: ParamLayout, new: ParamLayout) -> None:
+def check_longer(old: ParamLayout, new: ParamLayout, maps: nn.Module | None = None) -> None:
     """Verify that a layout has the same tensors, none with fewer rows or of another form.
+
+    Args:
+        old: what is generated.
+        new: what shall be.
+        maps: output maps that may have to grow.
 
     Raises:
         LayoutError: naming the first tensor that has.
+        ConfigError: if a map was reparametrised, before any of them has grown.
     """
     if old.names != new.names:
         raise LayoutError(f"growing keeps the tensors, but {old.difference(new)}.")
@@ -23,6 +29,11 @@ def check_longer(old: ParamLayout, new: ParamLayout) -> None:
         rows, longer = before.shape[:1], after.shape[:1]
         if longer < rows or before.shape[1:] != after.shape[1:] or len(rows) != len(longer):
             raise LayoutError(f"'{before.name}': expected {before.shape} with more rows, got {after.shape}.")
+    if maps is not None and any(hasattr(module, "parametrizations") for module in maps.modules()):
+        raise ConfigError(
+            "an output map of the head is reparametrised (weight norm?) and cannot get more rows. Build a larger head, "
+            "or remove the parametrisation first."
+        )
 
 
 def extend_map_(linear: nn.Linear, before: Sequence[int], after: Sequence[int]) -> list[Grown]:

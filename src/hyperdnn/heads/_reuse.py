@@ -3,9 +3,10 @@
 import math
 from typing import Any, final
 
+import torch
 from torch import Tensor
 
-from hyperdnn._torch import storage_is_shared
+from hyperdnn._torch import is_intercepted, storage_is_shared
 
 __all__ = ["Reuse"]
 
@@ -34,18 +35,30 @@ class Reuse:
             like: its model.
         """
         numel = math.prod(shape)
-        if like.device.type != "cpu" or numel < _WORTH_IT:
+        # What is made in inference mode cannot be written outside of it.
+        plain = like.device.type != "cpu" or numel < _WORTH_IT or torch.is_inference_mode_enabled() or is_intercepted()
+        if plain:
             return like.new_empty(shape)
         held = self._held.pop(name, None)  # popped, so that no other thread finds it
-        if held is None or held.shape != (numel,) or held.dtype != like.dtype or storage_is_shared(held):
+        if held is None or not _fits(held, numel, like.dtype) or storage_is_shared(held):
             held = like.new_empty(numel)
         # Another tensor on the same memory: autograd takes a gradient that nobody else holds without copying it.
         given = held.view(shape)
         self._held[name] = held
         return given
 
+    def clear(self) -> None:
+        """Give everything back to the system."""
+        self._held.clear()
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "Reuse":
         return Reuse()
 
     def __reduce__(self) -> tuple[type["Reuse"], tuple[()]]:
         return Reuse, ()
+
+
+def _fits(held: Tensor, numel: int, dtype: torch.dtype) -> bool:
+    """Whether a tensor is of that size and type, and nobody has emptied its memory."""
+    whole = held.untyped_storage().nbytes() == numel * held.element_size()
+    return whole and held.shape == (numel,) and held.dtype == dtype

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hyperdnn._torch import current_backward
+from hyperdnn._torch import current_backward, has_transform
+from hyperdnn.errors import ConfigError
+from hyperdnn.heads._map import is_plain
 from hyperdnn.heads._reuse import Reuse
 from hyperdnn.layout import ParamLayout
 from hyperdnn.nn import Make, StreamedWeight, TensorAffine
@@ -33,7 +35,12 @@ def streamed(features: Tensor, layout: ParamLayout, make: Make, *, slotted: bool
 
 
 def rows_of(linear: nn.Linear, layout: ParamLayout) -> Make:
-    """For a map to all numbers: a tensor is made by its own rows of the map, and by these alone."""
+    """For a map to all numbers: a tensor is made by its own rows of the map, and by these alone.
+
+    Raises:
+        ConfigError: if the map is more than its weight and bias.
+    """
+    _check(linear)
     # Cut once: a slice for each tensor would have a gradient of the whole map's size for each.
     weights, biases = (torch.split(parameter, list(layout.sizes)) for parameter in (linear.weight, linear.bias))
 
@@ -51,10 +58,15 @@ def slots_of(linear: nn.Linear, layout: ParamLayout, affine: TensorAffine, reuse
 
     Tensors that are neighbours in the layout are made together, since one slot may hold numbers of several. The map's
     gradient is summed in one place: autograd would make one of the map's size for every operation, and add them up.
+
+    Raises:
+        ConfigError: if the map is more than its weight and bias.
     """
+    _check(linear)
     size = linear.out_features
     total = _Total(reuse)
-    token: Tensor = _Root.apply(total, linear.weight)  # type: ignore[no-untyped-call]
+    weight, bias = linear.weight, linear.bias  # as they are now: inside another target they are gone later
+    token: Tensor | None = None if has_transform() else _Root.apply(total, weight)  # type: ignore[no-untyped-call]
     gains, offsets = affine.gain.unbind(), affine.offset.unbind()
 
     def piece(features: Tensor, positions: Sequence[int]) -> list[Tensor]:
@@ -62,8 +74,11 @@ def slots_of(linear: nn.Linear, layout: ParamLayout, affine: TensorAffine, reuse
         stop = layout.offsets[positions[-1]] + layout.sizes[positions[-1]]
         first = start // size
         rows = features[..., first : -(-stop // size), :]
-        product: Tensor = _Product.apply(total, rows, linear.weight, token)  # type: ignore[no-untyped-call]
-        numbers = (product + linear.bias).flatten(-2)
+        if token is None or has_transform() or torch.is_autocast_enabled(rows.device.type):
+            numbers = F.linear(rows, weight, bias).flatten(-2)
+        else:
+            product: Tensor = _Product.apply(total, rows, weight, token)  # type: ignore[no-untyped-call]
+            numbers = (product + bias).flatten(-2)
         numbers = numbers[..., start - first * size : stop - first * size]
         cut = torch.split(numbers, [layout.sizes[at] for at in positions], dim=-1)
         shaped = [
@@ -82,6 +97,14 @@ def slots_of(linear: nn.Linear, layout: ParamLayout, affine: TensorAffine, reuse
         return [made[at] for at in positions]
 
     return make
+
+
+def _check(linear: nn.Module) -> None:
+    if not is_plain(linear):
+        raise ConfigError(
+            f"stream=True: the head's output map, a {type(linear).__name__}, has hooks or a forward of its own, which "
+            "would be passed by. Remove them (merge adapters), or use stream=False."
+        )
 
 
 @final

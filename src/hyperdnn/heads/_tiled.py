@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from hyperdnn import init as initial
 from hyperdnn.errors import ConfigError
 from hyperdnn.heads._by_node import KindGains, Piece, check_rows, fixed_signs, owners, pieces
+from hyperdnn.heads._map import empty_map
 from hyperdnn.layout import Architecture, ParamLayout
 from hyperdnn.typing import Weights
 
@@ -74,8 +75,8 @@ class TiledHead(nn.Module):
         self.owner, self.slots = owners(layout, owner, slots)
         self.init = init
         self._pieces = [] if layout is None else pieces(layout, init(layout), self.owner or ())
-        self.matrices = nn.Linear(hidden, math.prod(tile), device=device, dtype=dtype)
-        self.vectors = nn.Linear(hidden, tile[0], device=device, dtype=dtype)
+        self.matrices = empty_map(hidden, math.prod(tile), device=device, dtype=dtype)
+        self.vectors = empty_map(hidden, tile[0], device=device, dtype=dtype)
         self.gains = KindGains(device=device, dtype=dtype)
         initial.fill_unit_(self.matrices)
         initial.fill_unit_(self.vectors)

@@ -10,6 +10,9 @@ from hyperdnn.init._matched import Moments
 
 __all__ = ["fill_rows_", "fill_unit_", "unit_length", "unit_rms"]
 
+_SMALLEST = torch.finfo(torch.float32).eps ** 0.5
+"""Root mean square that is still brought to one; about where torch's own ``rms_norm`` has its bound."""
+
 
 def unit_rms(features: Tensor) -> Tensor:
     """Scale each row of features to unit root mean square, so that a head knows the variance it starts from.
@@ -25,13 +28,14 @@ def unit_length(features: Tensor) -> Tensor:
 
     Under features of unit length a gradient step on the weights of an output map moves what is generated exactly as far
     as the same step on the target itself would; under unit root mean square it moves it ``hidden`` times as far, and
-    plain SGD diverges.
+    plain SGD diverges. Features whose root mean square is below 0.0003 stay shorter: where a context gives zeros, the
+    gradient would be multiplied by infinity.
 
     Shape:
         ``(*contexts, hidden)`` -> the same.
     """
-    # In 16 bits torch's own bound is zero, and features of zeros would become NaN.
-    return F.normalize(features, dim=-1, eps=max(1e-12, torch.finfo(features.dtype).tiny))
+    wide = features.to(torch.promote_types(features.dtype, torch.float32))  # in 16 bits the sum of squares overflows
+    return F.normalize(wide, dim=-1, eps=_SMALLEST * features.shape[-1] ** 0.5).to(features.dtype)
 
 
 @torch.no_grad()

@@ -100,7 +100,8 @@ def classify(model: HyperDNN | GraphHypernet, *, conditioned_on: Conditioning | 
             hypernet in one piece nothing is assumed.
 
     Raises:
-        ConfigError: if ``conditioned_on`` is unknown, or every encoder says already what it is conditioned on.
+        ConfigError: for something else than a model, if ``conditioned_on`` is unknown, or every encoder says already
+            what it is conditioned on.
 
     Source:
         Chauhan, Zhou, Lu, Molaei & Clifton, "A Brief Review of Hypernetworks in Deep Learning", Artificial Intelligence
@@ -112,6 +113,9 @@ def classify(model: HyperDNN | GraphHypernet, *, conditioned_on: Conditioning | 
         if conditioned_on is not None:
             raise ConfigError("conditioned_on=: a GraphHypernet leaves nothing open. Leave the argument out.")
         return _of_architectures(model)
+    if not isinstance(model, HyperDNN):
+        inside = " Pass its .model." if isinstance(getattr(model, "model", None), HyperDNN) else ""
+        raise ConfigError(f"classify takes a HyperDNN or a GraphHypernet, got a {type(model).__name__}.{inside}")
     hypernet = model.hypernet
     sources = _sources(hypernet, conditioned_on)
     closed = Criterion(("unknown",), f"{type(hypernet).__name__} is not a Hypernet: it has no parts to look at")

@@ -16,6 +16,7 @@ from hyperdnn.inspect._contexts import typical_contexts
 from hyperdnn.inspect._vitals import Vitals, measure, variation
 from hyperdnn.layout import ParamSpec
 from hyperdnn.models import HyperDNN
+from hyperdnn.optim import FactoredGradient
 from hyperdnn.targets import Target
 from hyperdnn.typing import Context, Weights
 
@@ -280,6 +281,8 @@ def _gradients(hypernet: nn.Module) -> tuple[Finding | None, ...]:
 
 
 def _largest(tensor: Tensor) -> float:
+    if isinstance(tensor, FactoredGradient):  # a bound, zero or not finite where the product is
+        return _largest(tensor.left) * _largest(tensor.right)
     return float(tensor.detach().abs().max()) if tensor.numel() else 0.0
 
 

@@ -1,16 +1,17 @@
 """A network as a graph of operations, each with the parameters that it uses."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from torch import fx, nn
 
-from hyperdnn.errors import LayoutError
+from hyperdnn.errors import ConfigError, LayoutError
 from hyperdnn.layout._graph import Graph
 from hyperdnn.layout._layout import ParamLayout
 from hyperdnn.layout._operation import is_size, operation
 from hyperdnn.layout._select import Selector
+from hyperdnn.layout._spec import ParamSpec
 from hyperdnn.layout._trace import trace
 
 __all__ = ["Architecture", "Node"]
@@ -89,8 +90,11 @@ class Architecture:
             leaves: classes of modules that shall be one operation each, because they cannot be traced.
 
         Raises:
+            ConfigError: for what is no module, or leaves that are no classes.
             LayoutError: if the module has no parameter, a selector matches nothing, or the module cannot be traced.
         """
+        if not isinstance(module, nn.Module):
+            raise ConfigError(f"Architecture.of: expected an nn.Module, got {type(module).__name__}.")
         layout = ParamLayout.of(module, *selectors)
         homes = {name: spec.name for spec in layout for name in spec.names}
         nodes: list[Node] = []
@@ -117,6 +121,26 @@ class Architecture:
             what = operation(node, module)
             add(_name(node, what), what, _parameters(node, module))
         return cls(layout, tuple(nodes), Graph(len(nodes), tuple(edges)), module, tuple(leaves))
+
+    def generating(self, specs: Callable[[ParamSpec], Sequence[ParamSpec]]) -> "Architecture":
+        """The same network, for which something else is generated: what a combine makes the parameters from.
+
+        A target that adds changes to a base needs changes generated, which start at zero::
+
+            target = hd.Target.of(architecture, combine=combine)
+            weights = hypernet(architecture.generating(combine.specs))
+
+        Args:
+            specs: parameter -> what is generated for it.
+        """
+        parts = {spec.name: tuple(specs(spec)) for spec in self.layout}
+        made = {name: tuple(part.name for part in each) for name, each in parts.items()}
+        nodes = (
+            replace(node, parameters=tuple(part for name in node.parameters for part in made[self.layout[name].name]))
+            for node in self.nodes
+        )
+        layout = ParamLayout(tuple(part for each in parts.values() for part in each))
+        return replace(self, layout=layout, nodes=tuple(nodes))
 
 
 def _name(node: fx.Node, what: str) -> str:

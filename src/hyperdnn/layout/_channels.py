@@ -83,7 +83,10 @@ def agree(name: str, x: Channels, y: Channels) -> Channels:
         if one.total == 1 and one.dim == other.dim:
             return other
     if (x.total, x.keep, x.dim, x.spread) != (y.total, y.keep, y.dim, y.spread):
-        raise LayoutError(f"'{name}' meets {x} and {y}: give both layers the same width.")
+        raise LayoutError(
+            f"'{name}' meets {x} and {y}: give both layers the same width, or leave "
+            f"'{(y if x.keep is None else x).source}' as wide as it is."
+        )
     return x
 
 

@@ -13,9 +13,9 @@ __all__ = ["BINARY", "Known", "RULES", "argument"]
 Known: TypeAlias = Callable[[Any], tuple[Channels, int] | None]
 """The tensor and dimension of an argument that is a size, as in ``x.size(1)``; None for any other one."""
 
-BINARY = ("add", "div", "expand_as", "fmod", "maximum", "minimum", "mul", "pow", "sub")
+BINARY = ("add", "clamp", "clip", "div", "expand_as", "fmod", "maximum", "minimum", "mul", "pow", "sub")
 _EACH = (
-    *("Identity", "abs", "alpha_dropout", "bfloat16", "celu", "clamp", "clip", "clone", "contiguous", "cos", "detach"),
+    *("Identity", "abs", "alpha_dropout", "bfloat16", "celu", "clone", "contiguous", "cos", "detach"),
     *("double", "dropout", "elu", "erf", "exp", "feature_alpha_dropout", "float", "gelu", "half", "hardshrink"),
     *("hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log", "logsigmoid", "mish", "neg", "relu", "relu6"),
     *("rrelu", "rsqrt", "selu", "sigmoid", "silu", "sin", "softplus", "softshrink", "softsign", "sqrt", "square"),

@@ -11,11 +11,11 @@ import torch
 from torch import fx, nn
 from torch.fx.node import Argument
 
-from hyperdnn.errors import LayoutError
+from hyperdnn.errors import ConfigError, LayoutError
 
 __all__ = ["trace"]
 
-_LEAVES = ("torch.nn.", "torch.ao.nn.", "hyperdnn.nn.")
+_LEAVES = ("torch.nn.", "torch.ao.nn.", "hyperdnn.nn.", "hyperdnn.models.", "hyperdnn.targets.")
 
 
 def trace(module: nn.Module, leaves: Collection[type[nn.Module]]) -> fx.Graph:
@@ -28,8 +28,11 @@ def trace(module: nn.Module, leaves: Collection[type[nn.Module]]) -> fx.Graph:
         leaves: classes of modules that are one operation, beside those of torch and hyperdnn.
 
     Raises:
+        ConfigError: for leaves that are no classes.
         LayoutError: naming the module and the line that cannot be followed.
     """
+    if not isinstance(leaves, Collection) or not all(isinstance(leaf, type) for leaf in leaves):
+        raise ConfigError(f"leaves: expected classes of modules, such as leaves=(MyBlock,), got {leaves!r}.")
     tensors = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
     root = copy.deepcopy(module, tensors)  # what is in the memo is not copied
     tracer = _Tracer(tuple(leaves))
@@ -82,8 +85,10 @@ def _required(module: nn.Module) -> tuple[list[str], list[str]]:
     empty = [p for p in parameters if p.default is p.empty]
     positional = [p.name for p in empty if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     named = [p.name for p in empty if p.kind is p.KEYWORD_ONLY]
-    if not positional and not named:  # forward(*inputs), or forward(x=None)
-        positional = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD][:1]
+    if not positional and not named:  # forward(*inputs), forward(x=None), or forward(*, x=None)
+        first = [p for p in parameters if p.kind is not p.VAR_KEYWORD][:1]
+        positional = [p.name for p in first if p.kind is not p.KEYWORD_ONLY]
+        named = [p.name for p in first if p.kind is p.KEYWORD_ONLY]
     return positional, named
 
 

@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from hyperdnn.errors import LayoutError, nearest
+from hyperdnn.errors import ConfigError, LayoutError, nearest
 from hyperdnn.layout._architecture import Architecture
 from hyperdnn.layout._channels import Keep
 from hyperdnn.layout._cut import Cut
@@ -26,8 +26,10 @@ class Widths:
     """Which channels of a wide network a narrower one keeps: always the first of each layer.
 
     `slice` cuts weights of the wide network for the module that `narrow` makes. `mask` keeps their shapes, so that
-    contexts of different widths fit into one batch; the wide network then computes the same, unless a normalisation
-    takes its statistics over channels (``LayerNorm``, ``RMSNorm``, and ``GroupNorm`` of which a group is cut).
+    contexts of different widths fit into one batch. Channels that are gone then hold what the network makes of zeros,
+    and zeros in the weights that read them drop it. So the wide network computes the same, unless a normalisation takes
+    its statistics over channels (``LayerNorm``, ``RMSNorm``, and ``GroupNorm`` of which a group is cut), what it makes
+    of zeros is not finite (a logarithm, a division), or the layer that reads them is kept instead of generated.
 
     Args:
         wide: what is generated for the wide network.
@@ -57,9 +59,15 @@ class Widths:
                 one counts. Linear layers, convolutions and embeddings have a width of their own.
 
         Raises:
+            ConfigError: for what is no architecture, or widths that are no mapping.
             LayoutError: for a name that no such layer has, a width that is not between 1 and the layer's own, sides of
                 a sum that would differ, or an operation of which it is unknown what becomes of the channels.
         """
+        if not isinstance(architecture, Architecture) or not isinstance(widths, Mapping):
+            raise ConfigError(
+                "Widths.of takes an Architecture and a dict of widths, such as {'conv1': 8}, got "
+                f"{type(architecture).__name__} and {type(widths).__name__}."
+            )
         module = architecture.module
         cut = Cut(module, architecture.leaves, _chosen(module, widths))
         keep = {name: dims for name, dims in cut.keep.items() if any(kept is not None for kept in dims)}
@@ -113,7 +121,7 @@ def _chosen(module: nn.Module, widths: Mapping[str, int]) -> dict[str, int]:
             raise LayoutError(f"widths: '{pattern}' matches no layer that has a width.{nearest(pattern, own)}")
         chosen |= dict.fromkeys(found, width)
     for path, width in chosen.items():
-        if not isinstance(width, int) or not 1 <= width <= own[path]:
+        if not isinstance(width, int) or isinstance(width, bool) or not 1 <= width <= own[path]:
             raise LayoutError(f"'{path}': width {width!r}, expected a whole number from 1 to {own[path]}.")
     return chosen
 

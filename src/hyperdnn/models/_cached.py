@@ -25,7 +25,8 @@ class Cached(nn.Module):
         max_contexts: how many contexts are kept.
 
     Raises:
-        ConfigError: for room for less than one context.
+        ConfigError: for room for less than one context, or for cells of images, stacks and mixtures, in which a row of
+            the context does not make one set of weights.
     """
 
     def __init__(self, model: HyperDNN, *, max_contexts: int = 64) -> None:

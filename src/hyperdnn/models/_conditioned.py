@@ -4,6 +4,7 @@ from typing import Any, final
 
 from torch import nn
 
+from hyperdnn.errors import BufferPolicyError, ContextError
 from hyperdnn.models._hyperdnn import HyperDNN
 
 __all__ = ["Conditioned"]
@@ -25,6 +26,10 @@ class Conditioned(nn.Module):
     Shape:
         ``(batch, ...)``, more inputs alike -> as the layer gives it, batch in front.
 
+    Raises:
+        BufferPolicyError: for a target with ``buffers="per_context"``: nobody passes a layer its running statistics.
+        ContextError: for a single sample without a batch.
+
     Source:
         De Brabandere, Jia, Tuytelaars & Van Gool, "Dynamic Filter Networks", NeurIPS 2016; Yang, Bender, Le & Ngiam,
         "CondConv: Conditionally Parameterized Convolutions for Efficient Inference", NeurIPS 2019.
@@ -32,7 +37,15 @@ class Conditioned(nn.Module):
 
     def __init__(self, model: HyperDNN) -> None:
         super().__init__()
+        if model.target.buffers_policy == "per_context":
+            raise BufferPolicyError(
+                'Conditioned: with buffers="per_context" somebody must pass the running statistics. '
+                'Use buffers="frozen", "batch" or "shared" for the layer.'
+            )
         self.model = model
 
     def forward(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.model.paired(x, *args, context=x, **kwargs)
+        weights = self.model.generate(x)
+        if not self.model.target.layout.check(weights):
+            raise ContextError("Conditioned: the input is a single sample: expected a batch in front, as of x[None].")
+        return self.model.target.paired(weights, x, *args, **kwargs)

@@ -19,7 +19,8 @@ class GraphHypernet(nn.Module):
 
     ``hd.Target.of(architecture)(weights, x)`` runs what comes out. Body and head may also be of your own: a body that
     follows the graph has ``propagate(features, graph)``, another treats every node alike, as ``bodies.MLP`` does; a
-    head has ``decode(features, architecture)``.
+    head has ``decode(features, architecture)``. Each architecture compiles to a graph of its own
+    (``torch.compile(..., dynamic=False)``).
 
     Args:
         nodes: architecture -> features ``(nodes, d)``: `encoders.Nodes`.
@@ -47,7 +48,13 @@ class GraphHypernet(nn.Module):
         return self.batch([architecture])[0]
 
     def batch(self, architectures: Sequence[Architecture]) -> list[Weights]:
-        """Weights of several architectures, in one pass through the body: as many steps as the deepest one takes."""
+        """Weights of several architectures, in one pass through the body: as many steps as the deepest one takes.
+
+        Raises:
+            ConfigError: for a single architecture.
+        """
+        if isinstance(architectures, Architecture):
+            raise ConfigError("batch takes a sequence of architectures, got a single one: call the hypernet itself.")
         if not architectures:
             return []
         rows = torch.cat([self.nodes(architecture) for architecture in architectures])

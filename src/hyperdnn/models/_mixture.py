@@ -40,7 +40,7 @@ class WeightMixture(nn.Module):
 
     Source:
         Yang, Bender, Le & Ngiam, "CondConv: Conditionally Parameterized Convolutions for Efficient Inference", NeurIPS
-        2019.
+        2019; its gates are sigmoids, so leave ``gate`` out and pass them.
     """
 
     def __init__(self, hypernet: nn.Module, gate: nn.Module | None = None) -> None:

@@ -8,8 +8,10 @@ from torch.optim import Optimizer
 
 from hyperdnn.encoders import Slots
 from hyperdnn.errors import ConfigError
+from hyperdnn.models._fits import declares
 from hyperdnn.models._hypernet import Hypernet
 from hyperdnn.nn import Extension, Grown, growing, kept_rows
+from hyperdnn.optim import keep_factors, keeps_factors
 from hyperdnn.targets import Target
 
 __all__ = ["resize"]
@@ -29,6 +31,7 @@ def resize(target: Target, hypernet: nn.Module, name: str, rows: int, optimizer:
     more = head.new_slots(layout)
     slots = _slots(hypernet) if more else None
     if optimizer is not None:
+        _check_trained(optimizer, (*target.parameters(), *hypernet.parameters()))
         _check_state(optimizer)
     grown = [*head.resize(layout), *target.resize(name, rows)]
     if slots is not None:
@@ -42,7 +45,7 @@ def _slots(hypernet: Hypernet) -> Slots:
     slots, body = hypernet.slots, hypernet.body
     if not isinstance(slots, Slots):
         raise ConfigError(f"slots {type(slots).__name__} cannot grow: expected encoders.Slots.")
-    if getattr(body, "mixes_slots", False):
+    if any(declares(part, "mixes_slots") for part in body.modules()):
         raise ConfigError(
             f"body {type(body).__name__} mixes slots: new ones would change what old ones generate. Use bodies.MLP, or "
             "a head without slots."
@@ -55,6 +58,13 @@ def _grow(slots: Slots, more: tuple[Extension, ...]) -> Grown:
     for extension in reversed(more):  # from behind: places are counted in old slots
         slots.grow(extension.added, at=extension.stop)
     return Grown(old, slots.embeddings, kept_rows(len(old), more, old.device))
+
+
+def _check_trained(optimizer: Optimizer, parameters: Iterable[Tensor]) -> None:
+    """Verify that it is an optimiser of this model: of another one nothing would be carried over."""
+    trained = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    if not any(id(parameter) in trained for parameter in parameters):
+        raise ConfigError(f"{type(optimizer).__name__} trains no parameter of this model: pass the one that does.")
 
 
 def _check_state(optimizer: Optimizer) -> None:
@@ -77,9 +87,11 @@ def _follows(value: object, parameter: Tensor) -> bool:
 @torch.no_grad()
 def _carry_over(optimizer: Optimizer, grown: Grown) -> None:
     old, new, kept = grown
+    keep_factors(new, keep=keeps_factors(old))
     groups: Iterable[dict[str, list[nn.Parameter]]] = optimizer.param_groups
     for group in groups:
-        group["params"] = [new if parameter is old else parameter for parameter in group["params"]]
+        # In place: an optimiser may hold the list itself.
+        group["params"][:] = [new if parameter is old else parameter for parameter in group["params"]]
     if old in optimizer.state:
         state = optimizer.state.pop(old)
         optimizer.state[new] = {key: _longer(value, old, new, kept) for key, value in state.items()}

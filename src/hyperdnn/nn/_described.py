@@ -9,8 +9,14 @@ from hyperdnn.errors import LayoutError
 
 __all__ = ["described"]
 
-_PROPERTIES = ("device", "dtype", "is_cuda", "is_meta", "layout", "ndim", "requires_grad", "shape")
-_METHODS = ("__repr__", "dim", "is_complex", "is_floating_point", "numel", "size")
+_PROPERTIES = (
+    *("device", "dtype", "is_cuda", "is_meta", "is_nested", "is_quantized", "is_sparse", "itemsize", "layout"),
+    *("nbytes", "ndim", "requires_grad", "shape"),
+)
+_METHODS = (
+    *("__len__", "__repr__", "dim", "element_size", "get_device", "is_complex", "is_contiguous", "is_floating_point"),
+    *("numel", "size", "stride"),
+)
 _ANSWERED = {getattr(Tensor, name).__get__ for name in _PROPERTIES} | {getattr(Tensor, name) for name in _METHODS}
 
 

@@ -1,38 +1,24 @@
 """One step of an LSTM whose weights change at every time step."""
 
-from typing import NamedTuple, TypeAlias, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hyperdnn.errors import ConfigError
+from hyperdnn.nn._hyper_lstm_steps import GATES, HyperState, Inputs, Norms, Operands, embed, step
 
-__all__ = ["HyperLSTMCell", "HyperState", "start_state"]
+__all__ = ["HyperLSTMCell", "start_state"]
 
-HyperState: TypeAlias = tuple[Tensor, ...]
-"""``(h, c, hyper h, hyper c)``."""
-
-_GATES = 4  # in torch's order: enter, forget, new, leave
-_EPS = 1e-3  # the released code's; it matters, for the gates start at a tenth of their usual size
 _FIRST_SCALE = 0.1
-
-
-class _Operands(NamedTuple):
-    """What every time step multiplies by, laid out once for a whole sequence."""
-
-    from_hidden: Tensor  # (hidden, 4 * hidden + 4 * hyper): the gates of both LSTMs, in one product
-    hyper_hidden: Tensor  # (hyper, 4 * hyper)
-    embed: Tensor  # (hyper, 12 * embedding)
-    embed_bias: Tensor  # (12 * embedding,)
-    emit: Tensor  # (12, embedding, hidden)
 
 
 @final
 class _Gates(nn.Module):
-    """What one LSTM does with its gates' sums: layer norm for each gate and the cell state, a bias, then the step."""
+    """What one LSTM adds to its gates' sums: layer norm for each gate and the cell state, and a bias."""
 
-    gain: Tensor
+    gain: Tensor | None
     bias: Tensor | None
 
     def __init__(
@@ -48,9 +34,9 @@ class _Gates(nn.Module):
         self.size = size
         self.layer_norm = layer_norm
         for name, present in (("gain", layer_norm), ("bias", bias)):
-            value = torch.empty(_GATES, size, device=device, dtype=dtype)
+            value = torch.empty(GATES, size, device=device, dtype=dtype)
             self.register_parameter(name, nn.Parameter(value) if present else None)
-        self.cell = nn.LayerNorm(size, _EPS, device=device, dtype=dtype) if layer_norm else nn.Identity()
+        self.cell = nn.LayerNorm(size, device=device, dtype=dtype) if layer_norm else nn.Identity()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -58,15 +44,14 @@ class _Gates(nn.Module):
         for name, parameter in self.named_parameters(recurse=False):
             nn.init.constant_(parameter, float(name == "gain"))
 
-    def forward(self, gates: Tensor, c: Tensor, dropout: float) -> tuple[Tensor, Tensor]:
-        if self.layer_norm:
-            gates = F.layer_norm(gates, (self.size,), eps=_EPS) * self.gain
-        if self.bias is not None:
-            gates = gates + self.bias
-        enter, forget, new, leave = gates.unbind(-2)
-        # Only what enters the cell is dropped: nothing that the cell remembers is ever lost.
-        c = (forget + 1).sigmoid() * c + enter.sigmoid() * F.dropout(new.tanh(), dropout, self.training)
-        return leave.sigmoid() * self.cell(c).tanh(), c
+    def norms(self, like: Tensor) -> Norms:
+        """As operands of every step."""
+        offset = F.pad(like.new_ones(1), (1, 2)).view(GATES, 1)  # the forget gate starts one step further open
+        offset = (offset if self.bias is None else offset + self.bias).unsqueeze(1)
+        if self.gain is None:
+            return Norms(offset)
+        assert isinstance(self.cell, nn.LayerNorm)
+        return Norms(offset, self.gain.unsqueeze(1), self.cell.weight, self.cell.bias)
 
 
 @final
@@ -128,16 +113,16 @@ class HyperLSTMCell(nn.Module):
         def empty(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.empty(*shape, device=device, dtype=dtype))
 
-        self.weight_ih = empty(_GATES * hidden_size, input_size)
-        self.weight_hh = empty(_GATES * hidden_size, hidden_size)
-        self.hyper_weight_ih = empty(_GATES * hyper_size, hidden_size + input_size)
-        self.hyper_weight_hh = empty(_GATES * hyper_size, hyper_size)
+        self.weight_ih = empty(GATES * hidden_size, input_size)
+        self.weight_hh = empty(GATES * hidden_size, hidden_size)
+        self.hyper_weight_ih = empty(GATES * hyper_size, hidden_size + input_size)
+        self.hyper_weight_hh = empty(GATES * hyper_size, hyper_size)
         # Embeddings and what is made of them: the scales of weight_hh's gates, those of weight_ih's, and the biases.
-        self.embed_scales = nn.Linear(hyper_size, 2 * _GATES * embedding_size, device=device, dtype=dtype)
-        self.embed_biases = nn.Linear(hyper_size, _GATES * embedding_size, bias=False, device=device, dtype=dtype)
-        self.emit_scales = empty(2 * _GATES, embedding_size, hidden_size)
-        self.emit_biases = empty(_GATES, embedding_size, hidden_size)
-        self.bias = empty(_GATES, hidden_size)
+        self.embed_scales = nn.Linear(hyper_size, 2 * GATES * embedding_size, device=device, dtype=dtype)
+        self.embed_biases = nn.Linear(hyper_size, GATES * embedding_size, bias=False, device=device, dtype=dtype)
+        self.emit_scales = empty(2 * GATES, embedding_size, hidden_size)
+        self.emit_biases = empty(GATES, embedding_size, hidden_size)
+        self.bias = empty(GATES, hidden_size)
         # Without layer norm, a second bias on the main gates would add nothing to the first.
         self.gates = _Gates(hidden_size, layer_norm=layer_norm, bias=layer_norm, device=device, dtype=dtype)
         self.hyper_gates = _Gates(hyper_size, layer_norm=layer_norm, bias=True, device=device, dtype=dtype)
@@ -148,7 +133,7 @@ class HyperLSTMCell(nn.Module):
         for weight in (self.weight_ih, self.hyper_weight_ih):
             nn.init.xavier_uniform_(weight)
         for weight in (self.weight_hh, self.hyper_weight_hh):
-            for gate in weight.detach().chunk(_GATES):
+            for gate in weight.detach().chunk(GATES):
                 nn.init.orthogonal_(gate)
         nn.init.zeros_(self.embed_scales.weight)
         nn.init.ones_(self.embed_scales.bias)
@@ -164,46 +149,42 @@ class HyperLSTMCell(nn.Module):
         if input.ndim == 1:
             last = self(input.unsqueeze(0), tuple(s.unsqueeze(0) for s in state))
             return tuple(s.squeeze(0) for s in last)
-        return self._step(self._inputs(input), state, self._operands())
+        return step(self.inputs(input), state, self.operands())
 
-    def run(self, steps: Tensor, state: HyperState) -> tuple[Tensor, HyperState]:
-        """All steps of a sequence ``(time, batch, input_size)``: outputs ``(time, batch, hidden_size)``, last state."""
-        operands, outputs = self._operands(), []
-        for inputs in self._inputs(steps).unbind(0):
-            state = self._step(inputs, state, operands)
-            outputs.append(state[0])
-        return torch.stack(outputs), state
+    def inputs(self, input: Tensor) -> Inputs:
+        """What the gates of both LSTMs need of inputs: for a whole sequence at once, since nothing in it recurs.
 
-    def _inputs(self, input: Tensor) -> Tensor:
-        """What `_step` needs of inputs, in one product: for a whole sequence at once, since nothing in it recurs."""
-        weight = torch.cat([self.weight_ih, self.hyper_weight_ih[:, self.hidden_size :]])
-        return F.linear(input, weight)
-
-    def _operands(self) -> _Operands:
-        """What `_step` multiplies by: lay it out once for a sequence."""
-        zeros = self.embed_scales.bias.new_zeros(_GATES * self.embedding_size)
-        return _Operands(
-            from_hidden=torch.cat([self.weight_hh, self.hyper_weight_ih[:, : self.hidden_size]]).t(),
-            hyper_hidden=self.hyper_weight_hh.t(),
-            embed=torch.cat([self.embed_scales.weight, self.embed_biases.weight]).t(),
-            embed_bias=torch.cat([self.embed_scales.bias, zeros]),
-            emit=torch.cat([self.emit_scales, self.emit_biases]),
+        Args:
+            input: ``([time,] batch, input_size)``.
+        """
+        main = F.linear(input, self.weight_ih).view(*input.shape[:-1], GATES, self.hidden_size).transpose(-2, -3)
+        hyper = F.linear(input, self.hyper_weight_ih[:, self.hidden_size :])
+        if not (self.training and self.recurrent_dropout):
+            return Inputs(main, hyper, None)
+        return Inputs(
+            main, hyper, F.dropout(input.new_ones(*input.shape[:-1], self.hidden_size), self.recurrent_dropout)
         )
 
-    def _step(self, inputs: Tensor, state: HyperState, operands: _Operands) -> HyperState:
-        """The new state, from what `_inputs` made of an input ``(batch, input_size)``."""
-        h, c, hyper_h, hyper_c = state
-        own = _GATES * self.hidden_size  # the rest belongs to the hyper LSTM
-        hidden = h @ operands.from_hidden
-        hyper_gates = torch.addmm(hidden[:, own:] + inputs[:, own:], hyper_h, operands.hyper_hidden)
-        hyper_h, hyper_c = self.hyper_gates(hyper_gates.view(-1, _GATES, self.hyper_size), hyper_c, 0.0)
-
-        scale_hidden, scale_input, bias = self._generate(hyper_h, operands)
-        shape = (-1, _GATES, self.hidden_size)
-        gates = scale_hidden * hidden[:, :own].reshape(shape) + bias
-        gates = torch.addcmul(gates, scale_input, inputs[:, :own].reshape(shape))
-        h, c = self.gates(gates, c, self.recurrent_dropout)
-        return h, c, hyper_h, hyper_c
+    def operands(self) -> Operands:
+        """What every step computes with: lay it out once for a sequence."""
+        size = self.embedding_size
+        # One more embedding, which is always one, carries the bias that nobody generates.
+        constant = F.pad(self.bias.new_zeros(GATES, size), (0, 1), value=1.0)
+        embed_biases = F.pad(self.embed_biases.weight.view(GATES, size, self.hyper_size), (0, 0, 0, 1))
+        emit_hidden, emit_input = self.emit_scales.chunk(2)
+        return Operands(
+            hidden=self.weight_hh.t(),
+            # Contiguous, for then layers with another input have it laid out alike, and share what compile_steps makes.
+            hyper_from_hidden=self.hyper_weight_ih[:, : self.hidden_size].contiguous().t(),
+            hyper_hidden=self.hyper_weight_hh.t(),
+            embed=torch.cat([self.embed_scales.weight, embed_biases.flatten(0, 1)]).t(),
+            embed_bias=torch.cat([self.embed_scales.bias, constant.flatten()]),
+            emit_hidden=emit_hidden,
+            emit_input=emit_input,
+            emit_bias=torch.cat([self.emit_biases, self.bias.unsqueeze(1)], dim=1),
+            gates=self.gates.norms(self.bias),
+            hyper_gates=self.hyper_gates.norms(self.bias),
+        )
 
     def generate(self, hyper_h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Row scales of the hidden weights, those of the input weights, and biases, each ``(batch, 4, hidden_size)``.
@@ -211,13 +192,12 @@ class HyperLSTMCell(nn.Module):
         Args:
             hyper_h: ``(batch, hyper_size)``; that of a new state gives what was used to arrive at it.
         """
-        return self._generate(hyper_h, self._operands())
-
-    def _generate(self, hyper_h: Tensor, operands: _Operands) -> tuple[Tensor, Tensor, Tensor]:
-        embedded = torch.addmm(operands.embed_bias, hyper_h, operands.embed)
-        embedded = embedded.view(-1, 3 * _GATES, self.embedding_size).transpose(0, 1)
-        scale_hidden, scale_input, bias = torch.bmm(embedded, operands.emit).transpose(0, 1).chunk(3, dim=1)
-        return scale_hidden, scale_input, bias + self.bias
+        operands = self.operands()
+        for_hidden, for_input, for_bias = embed(hyper_h, operands)
+        scale_hidden = torch.bmm(for_hidden, operands.emit_hidden)
+        scale_input = torch.bmm(for_input, operands.emit_input)
+        bias = torch.bmm(for_bias, operands.emit_bias)
+        return scale_hidden.transpose(0, 1), scale_input.transpose(0, 1), bias.transpose(0, 1)
 
 
 def start_state(state: HyperState | None, like: Tensor, lead: tuple[int, ...], widths: tuple[int, int]) -> HyperState:

@@ -120,8 +120,8 @@ def _convolutions(
 
 
 def _check_rank(rank: int, rows: int, columns: int) -> None:
-    if not 1 <= rank <= min(rows, columns):
+    if not isinstance(rank, int) or not 1 <= rank <= min(rows, columns):
         raise ConfigError(
-            f"LoRA: expected a rank from 1 to {min(rows, columns)} for a {rows} x {columns} matrix, got {rank}. "
+            f"LoRA: expected a rank from 1 to {min(rows, columns)} for a {rows} x {columns} matrix, got {rank!r}. "
             "Select fewer layers or a lower rank."
         )

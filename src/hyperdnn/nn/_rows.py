@@ -78,6 +78,7 @@ def extend_rows_(owner: nn.Module, extensions: Sequence[Extension]) -> list[Grow
     grown = []
     for name, old in list(owner.named_parameters(recurse=False)):
         new = nn.Parameter(with_rows(old.detach(), extensions), requires_grad=old.requires_grad)
+        vars(new).update(vars(old))  # what others noted on it, such as how its gradient is wanted
         setattr(owner, name, new)
         grown.append(Grown(old, new, kept_rows(len(old), extensions, old.device)))
     return grown

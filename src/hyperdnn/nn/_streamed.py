@@ -1,5 +1,6 @@
 """Generated weights that exist only while an operation reads them."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -7,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from hyperdnn._torch import tree_flatten, tree_unflatten
-from hyperdnn.errors import BatchingError
+from hyperdnn._torch import has_transform, tree_flatten, tree_leaves, tree_unflatten
+from hyperdnn.errors import BatchingError, ConfigError
 
 __all__ = ["Make", "StreamedWeight"]
 
@@ -20,6 +21,9 @@ _TELL |= {"is_meta", "is_sparse", "is_nested", "is_quantized", "is_mps", "is_xpu
 _TELL |= {"size", "dim", "numel", "nelement", "is_floating_point", "is_complex", "__len__", "element_size", "stride"}
 _TELL |= {"is_contiguous", "is_same_size", "storage_offset"}
 """Attributes and methods that ask about a tensor, not for its numbers."""
+
+_WRITES = re.compile(r"(?!__).*[^_]_|__setitem__|.*\.__set__|__i(?!n|ter).*__")
+"""Functions that write to what they are given first, as torch names them: ``add_``, ``__ior__``."""
 
 
 @final
@@ -61,10 +65,7 @@ class StreamedWeight(Tensor):
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        name = getattr(func, "__name__", "")
-        if name == "__get__":
-            name = getattr(func.__self__, "__name__", "")
-        if name in _TELL:
+        if _name(func).removesuffix(".__get__") in _TELL:
             with torch._C.DisableTorchFunctionSubclass():
                 return func(*args, **kwargs)
         if func is Tensor.__getitem__ and isinstance(args[0], cls):
@@ -91,7 +92,11 @@ class StreamedWeight(Tensor):
 
 
 def _run(func: Any, args: Any, kwargs: Any) -> Any:
-    """Call a function of torch with the tensors that its streamed arguments stand for."""
+    """Call a function of torch with the tensors that its streamed arguments stand for.
+
+    Raises:
+        ConfigError: if it writes to one of them.
+    """
     leaves, spec = tree_flatten((args, kwargs))
     streamed = [leaf for leaf in leaves if isinstance(leaf, StreamedWeight)]
 
@@ -100,7 +105,26 @@ def _run(func: Any, args: Any, kwargs: Any) -> Any:
         args, kwargs = tree_unflatten([made.get(id(leaf), leaf) for leaf in leaves], spec)
         return func(*args, **kwargs)
 
-    return checkpoint(call, use_reentrant=False) if torch.is_grad_enabled() else call()
+    written = _written(func, args, kwargs)
+    if any(isinstance(leaf, StreamedWeight) for leaf in tree_leaves(written)):
+        raise ConfigError(
+            f"{_name(func)}: a streamed weight is made anew for every operation, and what is written to it is lost. "
+            "Compute a new tensor from it, or use a Hypernet without stream=True."
+        )
+    # What writes to a tensor must not happen twice; transforms of functions know no checkpoints.
+    once = written or has_transform() or not torch.is_grad_enabled()
+    return call() if once else checkpoint(call, use_reentrant=False)
+
+
+def _name(func: Any) -> str:
+    name: str = getattr(func, "__name__", "")
+    return f"{getattr(func.__self__, '__name__', '')}.{name}" if name in {"__get__", "__set__"} else name
+
+
+def _written(func: Any, args: Any, kwargs: Any) -> list[Any]:
+    """The arguments that a function writes to."""
+    first = (*args, *kwargs.values())[:1] if _WRITES.fullmatch(_name(func)) else ()
+    return [*first, *([kwargs["out"]] if kwargs.get("out") is not None else [])]
 
 
 def _made(streamed: Sequence[StreamedWeight]) -> dict[int, Tensor]:

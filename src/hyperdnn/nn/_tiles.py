@@ -33,7 +33,8 @@ class Tiles:
         ConfigError: for a size below one or a negative overlap.
 
     Source:
-        Nirkin, Wolf & Hassner, "HyperSeg: Patch-wise Hypernetwork for Real-time Semantic Segmentation", CVPR 2021.
+        Nirkin, Wolf & Hassner, "HyperSeg: Patch-wise Hypernetwork for Real-time Semantic Segmentation", CVPR 2021, with
+        zeros around the image where they reflect it.
     """
 
     size: int
@@ -72,7 +73,7 @@ class Tiles:
     ) -> Shaped[Tensor, "*contexts channels {height} {width}"]:
         """Join tiles to an image. Where margins are left, pixels are means over all tiles that have them.
 
-        Unchanged tiles give the image back exactly.
+        Unchanged tiles of finite numbers give the image back exactly.
 
         Args:
             tiles: as of `split`, with any number of channels, and whatever is left of their margins.

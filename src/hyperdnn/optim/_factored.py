@@ -12,17 +12,25 @@ __all__ = ["FactoredGradient", "keep_factors", "keeps_factors"]
 _MARK = "_gradient_as_factors"
 
 
+@final
+class _Asked:
+    """Stands on a parameter while its gradient is wanted as factors. Nobody asked that of a pickled copy."""
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
+
+
 def keep_factors(parameter: nn.Parameter, *, keep: bool = True) -> None:
     """Ask whoever computes this matrix's gradient for a `FactoredGradient`; heads that generate by one map know how."""
     if keep:
-        setattr(parameter, _MARK, True)
+        setattr(parameter, _MARK, _Asked())
     elif keeps_factors(parameter):
         delattr(parameter, _MARK)
 
 
 def keeps_factors(parameter: Tensor) -> bool:
     """Whether `keep_factors` was asked of it."""
-    return hasattr(parameter, _MARK)
+    return isinstance(getattr(parameter, _MARK, None), _Asked)
 
 
 @final
@@ -59,7 +67,8 @@ class FactoredGradient(Tensor):
             return FactoredGradient(args[0].left, args[0].right)
         raise ConfigError(
             f"{function}: this gradient exists only as two factors, which RankAdam asked for. It cannot be clipped, "
-            "scaled, accumulated or averaged over processes: use torch.optim.Adam(fused=True) for that."
+            "scaled, accumulated or averaged over processes: use torch.optim.Adam(fused=True) for that, after "
+            "RankAdam.release()."
         )
 
     def __repr__(self) -> str:  # type: ignore[override]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hyperdnn._torch import fused_adam_
 from hyperdnn.errors import ConfigError
-from hyperdnn.optim._factored import FactoredGradient, keep_factors
+from hyperdnn.optim._factored import FactoredGradient, keep_factors, keeps_factors
 
 __all__ = ["RankAdam"]
 
@@ -26,8 +26,9 @@ class RankAdam(torch.optim.Optimizer):
     fused Adam. It pays up to about as many rows of features (contexts x slots) as the width of the body.
 
     From its construction on, these gradients are for it alone: ``parameter.grad`` is a `FactoredGradient`, which
-    answers every operation with an error, and ``torch.autograd.grad`` leaves them out. Clipping, accumulation over
-    several backward passes, and distributed training want ``torch.optim.Adam(fused=True)``. `release` undoes it.
+    answers every operation with an error. Clipping, accumulation over several backward passes, and distributed training
+    want ``torch.optim.Adam(fused=True)``. Where somebody else has to see the gradient (``torch.autograd.grad``, hooks
+    on the matrix) it is formed, and used whole. Copies of the model know nothing of it, and `release` undoes it.
 
     Args:
         model: whose parameters are trained; heads in it say which of theirs have factors (``factored``).
@@ -53,8 +54,8 @@ class RankAdam(torch.optim.Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         _check(lr, betas, eps, weight_decay)
-        self._factored = list(_factored(model))
-        if not self._factored:
+        factored = list(_factored(model))
+        if not factored:
             raise ConfigError(
                 f"RankAdam: {type(model).__name__} has no head with a trained output map whose gradient comes as "
                 "factors (FullHead, ChunkedHead). Use torch.optim.Adam(fused=True)."
@@ -63,14 +64,29 @@ class RankAdam(torch.optim.Optimizer):
             raise ConfigError("RankAdam works in one process: factors are not averaged. Use torch.optim.Adam.")
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__([p for p in model.parameters() if p.requires_grad], defaults)
-        for parameter in self._factored:
+        for parameter in factored:
             keep_factors(parameter)
 
     def release(self) -> None:
         """Let the gradients of the output maps be formed again, for another optimiser."""
-        for parameter in self._factored:
-            keep_factors(parameter, keep=False)
-            parameter.grad = None
+        for group in self.param_groups:
+            for parameter in filter(keeps_factors, group["params"]):
+                keep_factors(parameter, keep=False)
+                parameter.grad = None
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the state of a `RankAdam`, or of a ``torch.optim.Adam`` without variants.
+
+        Raises:
+            ConfigError: if it was saved with an option that this optimiser does not have.
+        """
+        for group in state_dict["param_groups"]:
+            for option in ("amsgrad", "maximize", "decoupled_weight_decay"):
+                if group.get(option):
+                    raise ConfigError(
+                        f"RankAdam has no {option}, with which this state was saved. Use torch.optim.Adam or AdamW."
+                    )
+        super().load_state_dict(state_dict)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -128,8 +144,8 @@ def _options(group: dict[str, Any]) -> dict[str, Any]:
         "lr": group["lr"],
         "beta1": beta1,
         "beta2": beta2,
-        "weight_decay": group["weight_decay"],
-        "eps": group["eps"],
+        "weight_decay": float(group["weight_decay"]),  # torch's own default is an integer
+        "eps": float(group["eps"]),
     }
 
 

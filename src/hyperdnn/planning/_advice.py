@@ -44,7 +44,10 @@ def advice(row: Row, subject: Subject, needs: Needs, *, contexts: int, hidden: i
             "over each weight give hd.Target combine=targets.Gaussian(), which generates twice the numbers."
         )
     if needs.dynamic_architecture:
-        yield "The plan is for one architecture: a hypernet's layout is fixed when it is built."
+        yield (
+            "The plan is for one architecture. For architectures that come with the call build hd.GraphHypernet, and "
+            "run what it generates by hd.Target.of."
+        )
     if row.kind == "low-rank change":
         yield (
             "The weights that are changed are kept frozen: pretrain them, or train them along with "

@@ -143,15 +143,23 @@ def attach_conditioned(
     Raises:
         LayoutError: if a selector reaches no such layer, or one inside another. The module is then as it was, as after
             any error of ``make``.
-        ConfigError: if ``make`` returns no module, or the layer itself.
+        ConfigError: if ``make`` returns no module, or the layer itself, or generates what is tied to another layer.
     """
 
     def replaced(layer: nn.Module) -> nn.Module:
+        tied = _tied_outside(net, layer)
         made = make(layer)
         if made is layer:
             raise ConfigError(f"make returned the {type(layer).__name__} itself: expected a module in its place.")
         if not isinstance(made, nn.Module):
             raise ConfigError(f"make: expected a module, such as models.Conditioned, got {type(made).__name__}.")
+        kept = {id(parameter) for parameter in made.parameters()}
+        untied = [name for name, parameter in tied.items() if id(parameter) not in kept]
+        if untied:
+            raise ConfigError(
+                f"'{untied[0]}' is tied to a parameter of another layer, and would be generated here but not there. "
+                "Untie them first, or leave it out of the generated ones."
+            )
         return made
 
     with as_it_was_on_error(net):
@@ -197,6 +205,13 @@ def _is_plain(layer: nn.Module) -> bool:
     """Whether a layer has parameters, none of them generated."""
     has_any = any(True for _ in layer.parameters())
     return has_any and not any(isinstance(inner, Target) for inner in layer.modules())
+
+
+def _tied_outside(net: nn.Module, layer: nn.Module) -> dict[str, nn.Parameter]:
+    """The layer's parameters that modules outside of it have too, by name."""
+    inside = set(layer.modules())
+    outside = {id(p) for other in net.modules() if other not in inside for p in other.parameters(recurse=False)}
+    return {name: parameter for name, parameter in layer.named_parameters() if id(parameter) in outside}
 
 
 def _channels(layer: nn.Module) -> tuple[int, int] | None:

@@ -120,7 +120,7 @@ def call_many(
     """
     check_options(randomness, mode)
     contexts = next(iter(weights.values())).shape[: len(dims)]
-    if contexts.numel() == 0:
+    if 0 in contexts:  # their product would fix the number of contexts in an exported program
         return call_empty(module, weights, inputs, dims, contexts)
     if mode == "loop":
         return call_loop(module, weights, inputs, dims, contexts, randomness)

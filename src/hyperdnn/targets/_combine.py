@@ -48,7 +48,11 @@ class Residual:
 @final
 @dataclass(frozen=True)
 class Scale:
-    """Base x (1 + generated): each base weight is scaled by a factor that starts at one."""
+    """Base x (1 + generated): each base weight is scaled by a factor that starts at one.
+
+    A base weight of zero stays zero, and what is generated for it has no gradient: scale no factor of LoRA that starts
+    at zero, for which `Residual` is meant.
+    """
 
     needs_base = True
 

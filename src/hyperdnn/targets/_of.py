@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from hyperdnn._torch import NormBase
-from hyperdnn.errors import LayoutError
+from hyperdnn.errors import ConfigError, LayoutError
 from hyperdnn.layout import Architecture, Selector
 from hyperdnn.protocols import Combine
 
@@ -23,8 +23,14 @@ def copied(architecture: Architecture, combine: Combine | None) -> tuple[nn.Modu
         combine: whether the generated parameters' own values are needed too.
 
     Raises:
+        ConfigError: for what is no architecture.
         LayoutError: if anything else is on the meta device: its values were never made.
     """
+    if not isinstance(architecture, Architecture):
+        raise ConfigError(
+            f"Target.of takes an Architecture, got {type(architecture).__name__}: write Architecture.of(module), or "
+            "Target(module) for a single network."
+        )
     module = copy.deepcopy(architecture.module)
     for layer in module.modules():
         if isinstance(layer, NormBase) and layer.running_mean is not None and layer.running_mean.is_meta:

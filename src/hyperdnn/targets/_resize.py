@@ -91,11 +91,17 @@ def _layer(module: nn.Module, layout: ParamLayout, name: str) -> nn.Module:
     if name not in layers:
         known = dict.fromkeys(spec.name.rpartition(".")[0] for spec in layout)
         raise LayoutError(f"the target has no layer '{name}'.{nearest(name, known)}")
-    for path, outer in layers.items():
-        if isinstance(outer, LoRA | Attached) and f"{name}.".startswith(f"{path}." if path else ""):
+    around = {path: outer for path, outer in layers.items() if f"{name}.".startswith(f"{path}." if path else "")}
+    for path, outer in around.items():
+        if isinstance(outer, LoRA | Attached):
             raise LayoutError(
                 f"'{name}' belongs to '{path}', which has something attached: layer and attachment would no longer "
                 "fit each other. Build a larger network and attach to that."
+            )
+        if isinstance(getattr(outer, "layout", None), ParamLayout):
+            raise LayoutError(
+                f"'{name}' belongs to a {type(outer).__name__}, in which target and hypernet fit each other as they "
+                "are. Build that one larger, then the target."
             )
     layer: nn.Module = layers[name]
     if type(layer) not in _ROWS or getattr(layer, "groups", 1) != 1:

@@ -96,7 +96,10 @@ class Target(nn.Module):
     ) -> "Target":
         """A target that runs a copy of an architecture's network, so that the architecture can be used again.
 
+        What a combine needs is generated from ``architecture.generating(combine.specs)``.
+
         Raises:
+            ConfigError: for what is no architecture.
             LayoutError: if it is on the meta device with values that are neither generated nor running statistics.
         """
         return cls(*copied(architecture, combine), combine=combine, buffers=buffers)

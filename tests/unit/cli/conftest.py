@@ -30,7 +30,7 @@ def calls(monkeypatch):
     """Replaces `lab.run` by one that trains nothing; the list holds the arguments of each call."""
     made = []
 
-    def run(recipe_name, config, *, folder, seeds, variants, progress):
+    def run(recipe_name, config, *, folder, seeds, variants, progress, resume):
         made.append(
             {
                 "name": recipe_name,
@@ -39,6 +39,7 @@ def calls(monkeypatch):
                 "seeds": list(seeds),
                 "variants": variants,
                 "progress": progress,
+                "resume": resume,
             }
         )
         setting = setting_of(recipe_name, config)

@@ -66,3 +66,9 @@ def test_frozen_it_still_says_that_it_adds_context_dimensions() -> None:
     frozen = Frozen(Cells(3, 5, widths=(4,)))
     assert frozen.adds_contexts == Cells.adds_contexts == 2
     assert frozen(torch.randn(2, 3, 4, 4)).shape == (2, 2, 2, 5)
+
+
+def test_the_last_map_keeps_the_scale() -> None:
+    torch.manual_seed(0)
+    encoder, x = Cells(3, 200, widths=(4, 100)), torch.randn(300, 100)
+    assert encoder.out(x).square().mean().item() == pytest.approx(1, rel=0.15)

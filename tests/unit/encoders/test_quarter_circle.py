@@ -133,5 +133,9 @@ def test_contexts_outside_of_the_ranges(context: Tensor, words: str) -> None:
 def test_ranges_that_are_none() -> None:
     with pytest.raises(ConfigError, match=r"QuarterCircle needs at least one range, as in QuarterCircle\(\["):
         QuarterCircle([])
+    with pytest.raises(
+        ConfigError, match=r"QuarterCircle takes a pair \(low, high\) for each coordinate.*got \(0.0, 1.0, 2.0\)"
+    ):
+        QuarterCircle([(0.0, 1.0, 2.0)])
     with pytest.raises(ConfigError, match="range 0: a logarithmic range must be positive"):
         QuarterCircle([(0.0, 1.0)], log=[0])

@@ -50,7 +50,7 @@ def test_each_weight_is_a_function_of_its_place_and_its_tensor(layout: ParamLayo
 def test_the_number_of_parameters_is_that_of_a_small_target() -> None:
     small, large = (CoordinateHead(16, ParamLayout.of(nn.Linear(n, n))) for n in (4, 100))
     assert [p.shape for p in small.parameters()] == [p.shape for p in large.parameters()]
-    assert list(large.state_dict()) == [name for name in small.state_dict() if name != "coordinates"]
+    assert list(large.state_dict()) == list(small.state_dict())
 
 
 def test_moments_are_those_of_the_layout_over_draws() -> None:
@@ -213,3 +213,37 @@ def test_a_single_number_is_a_target() -> None:
 def test_sizes_are_positive(layout: ParamLayout, options: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=rf"{next(iter(options))}={next(iter(options.values()))}.*expected positive"):
         CoordinateHead(3, layout, **options)
+
+
+def model(module: nn.Module, dtype: torch.dtype, device: torch.device | None = None) -> hd.HyperDNN:
+    target = hd.Target(module)
+    head = CoordinateHead(5, target.layout, dtype=dtype, device=device)
+    body = bodies.MLP(3, 5, dtype=dtype, device=device)
+    return hd.HyperDNN(target, hd.Hypernet(encoder=encoders.Vector(3), body=body, head=head))
+
+
+def test_positions_have_the_precision_of_the_head_after_loading_too(tmp_path: Path) -> None:
+    """From a file the head is made in single precision, and then turned into what it was."""
+    saved = model(nn.Linear(40, 30).double(), torch.float64)
+    saved.save_pretrained(tmp_path)
+    loaded = hd.HyperDNN.from_pretrained(tmp_path, target=nn.Linear(40, 30).double())
+    context = torch.randn(2, 3, dtype=torch.float64)
+    torch.testing.assert_close(loaded.generate(context), saved.generate(context), rtol=0, atol=0)
+
+
+def test_nothing_is_lost_on_the_meta_device() -> None:
+    filled, empty = model(nn.Linear(4, 3), torch.float32), model(nn.Linear(4, 3), torch.float32, torch.device("meta"))
+    empty.to_empty(device="cpu").load_state_dict(filled.state_dict())
+    context = torch.randn(3)
+    torch.testing.assert_close(empty.generate(context), filled.generate(context), rtol=0, atol=0)
+
+
+def test_autocast_does_not_blur_phases() -> None:
+    made = model(nn.Linear(40, 30), torch.float32)
+    features = torch.randn(2, 5)
+    expected = made.hypernet.head(features)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(made.hypernet.head(features), expected)
+        larger = ParamLayout.of(nn.Linear(80, 30))
+        assert made.hypernet.head.decode(features.bfloat16(), larger)["weight"].dtype == torch.float32
+        made(torch.randn(2, 40), context=torch.randn(3)).sum().backward()

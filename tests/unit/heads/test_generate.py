@@ -1,6 +1,3 @@
-import copy
-import pickle
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -115,60 +112,79 @@ def test_autocast_computes_in_the_lower_precision():
     assert linear.weight.grad.dtype == torch.float32
 
 
-class TestReuse:
-    """With tensors large enough to be handed out again."""
+def test_hooks_are_called_once_also_where_a_second_derivative_is_wanted():
+    linear, _ = parts(None, affine=False)
+    features = torch.randn(2, HIDDEN, dtype=torch.float64, requires_grad=True)
+    leaves = [features, linear.weight, linear.bias]
+    expected = gradients(plain(features, linear, None, None), leaves)
+    for number, leaf in enumerate(leaves):
+        leaf.register_hook(lambda gradient, factor=number + 2: factor * gradient)
+    for create_graph in (False, True):
+        weights = generate(features, linear, LAYOUT, reuse=Reuse())
+        loss = sum((w * (i + 1) + w.square()).sum() for i, w in enumerate(weights.values()))
+        found = torch.autograd.grad(loss, leaves, create_graph=create_graph)
+        for number, (mine, other) in enumerate(zip(found, expected, strict=True)):
+            torch.testing.assert_close(mine, (number + 2) * other)
 
-    def build(self):
-        layout = ParamLayout((ParamSpec(name="w", shape=(600, 500)),))
-        return nn.Linear(HIDDEN, layout.numel), layout, Reuse()
 
-    def step(self, linear, layout, reuse, factor):
-        features = torch.full((2, HIDDEN), float(factor))
-        generate(features, linear, layout, reuse=reuse)["w"].sum().backward()
+def test_a_map_that_is_more_than_its_parameters_is_called():
+    linear, _ = parts(None, affine=False)
+    features = torch.randn(2, HIDDEN, dtype=torch.float64)
+    linear.forward = lambda rows: rows.new_full((*rows.shape[:-1], LAYOUT.numel), 3.0)
+    assert (generate(features, linear, LAYOUT, reuse=Reuse())["w0"] == 3).all()
 
-    def test_memory_is_used_again_once_the_gradient_is_gone(self):
-        linear, layout, reuse = self.build()
-        self.step(linear, layout, reuse, 1)
-        first = linear.weight.grad.data_ptr()
-        linear.zero_grad()
-        self.step(linear, layout, reuse, 2)
-        assert linear.weight.grad.data_ptr() == first
-        assert linear.weight.grad.unique().tolist() == [4]
 
-    @pytest.mark.parametrize("keep", [lambda g: g, lambda g: g[5:7], lambda g: g.numpy(), lambda g: g.detach()])
-    def test_a_gradient_that_somebody_keeps_is_never_overwritten(self, keep):
-        linear, layout, reuse = self.build()
-        self.step(linear, layout, reuse, 1)
-        kept = keep(linear.weight.grad)
-        linear.zero_grad()
-        self.step(linear, layout, reuse, 5)
-        assert (kept == 2).all()
-        assert (linear.weight.grad == 10).all()
+def test_backward_hooks_of_the_map_are_called():
+    linear, _ = parts(None, affine=False)
+    features = torch.randn(2, HIDDEN, dtype=torch.float64, requires_grad=True)
+    seen = []
+    linear.register_full_backward_pre_hook(lambda module, gradients: seen.append(gradients))
+    generate(features, linear, LAYOUT, reuse=Reuse())["w0"].sum().backward()
+    assert len(seen) == 1
 
-    def test_gradients_accumulate(self):
-        linear, layout, reuse = self.build()
-        for factor in (1, 2, 4):
-            self.step(linear, layout, reuse, factor)
-        assert (linear.weight.grad == 14).all()
 
-    def test_two_backwards_of_one_graph(self):
-        linear, layout, reuse = self.build()
-        loss = generate(torch.ones(2, HIDDEN), linear, layout, reuse=reuse)["w"].sum()
-        first = torch.autograd.grad(loss, linear.weight, retain_graph=True)[0]
-        second = torch.autograd.grad(3 * loss, linear.weight)[0]
-        assert (first == 2).all()
-        assert (second == 6).all()
+def test_what_is_generated_together_cannot_be_written_to_one_by_one():
+    linear, _ = parts(None, affine=False)
+    weights = generate(torch.randn(2, HIDDEN, dtype=torch.float64), linear, LAYOUT, reuse=Reuse())
+    with pytest.raises(RuntimeError, match="modified inplace"):
+        weights["w0"].mul_(2)
 
-    @pytest.mark.parametrize("again", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-    def test_copies_hold_nothing(self, again):
-        linear, layout, reuse = self.build()
-        self.step(linear, layout, reuse, 1)
-        assert reuse._held
-        assert not again(reuse)._held
 
-    def test_type_and_shape_may_change(self):
-        reuse, like = Reuse(), torch.empty(0)
-        first = reuse.empty("a", (600, 500), like).data_ptr()
-        assert reuse.empty("a", (500, 600), like).data_ptr() == first
-        assert reuse.empty("a", (600, 501), like).shape == (600, 501)
-        assert reuse.empty("a", (600, 500), like.double()).dtype == torch.float64
+class TestWeightsInMemoryThatIsUsedAgain:
+    layout = ParamLayout((ParamSpec(name="a", shape=(600, 300)), ParamSpec(name="b", shape=(400, 500))))
+
+    def test_weights_that_somebody_keeps_are_never_overwritten(self):
+        linear, reuse = nn.Linear(HIDDEN, self.layout.numel), Reuse()
+        first = generate(torch.ones(HIDDEN), linear, self.layout, reuse=reuse)
+        kept, copies = first["b"].detach()[5:], {name: w.detach().clone() for name, w in first.items()}
+        del first
+        second = generate(torch.zeros(HIDDEN), linear, self.layout, reuse=reuse)
+        assert torch.equal(kept, copies["b"][5:])
+        assert torch.equal(second["a"].flatten(), linear.bias[: 600 * 300])
+
+    def test_a_graph_keeps_its_weights(self):
+        linear, reuse = nn.Linear(HIDDEN, self.layout.numel), Reuse()
+        outputs = []
+        for value in (1.0, 2.0):
+            weights = generate(torch.full((HIDDEN,), value), linear, self.layout, reuse=reuse)
+            outputs.append((weights["a"] @ torch.ones(300)).square().sum())
+            del weights
+        ours = [torch.autograd.grad(output, linear.weight)[0] for output in outputs]
+        for value, mine in zip((1.0, 2.0), ours, strict=True):
+            weights = self.layout.split(linear(torch.full((HIDDEN,), value)))
+            (theirs,) = torch.autograd.grad((weights["a"] @ torch.ones(300)).square().sum(), linear.weight)
+            torch.testing.assert_close(mine, theirs)
+
+    def test_the_memory_is_used_again_and_given_back(self):
+        linear, reuse = nn.Linear(HIDDEN, self.layout.numel), Reuse()
+        where = []
+        for _ in range(3):
+            weights = generate(torch.ones(HIDDEN), linear, self.layout, reuse=reuse)
+            where.append(weights["a"].data_ptr())
+            sum(w.sum() for w in weights.values()).backward()
+            del weights
+            linear.zero_grad()
+        assert len(set(where)) == 1
+        with torch.no_grad():
+            generate(torch.ones(HIDDEN), linear, self.layout, reuse=reuse)
+        assert not reuse._held

@@ -87,3 +87,33 @@ def test_a_vector_of_a_slot_grows_if_its_map_is_its_own() -> None:
     assert head.plan == SlotPlan.by_layer(longer)
     with pytest.raises(ConfigError, match="join another"):
         head.resize(with_rows(longer, 4, "0.weight", "0.bias"))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_reparametrised_map_is_refused_before_anything_grows(layout: ParamLayout, name: str) -> None:
+    """The map that comes last, so that others could have grown already."""
+    head = HEADS[name](layout)
+    *_, last = (module for module in head.modules() if type(module) is nn.Linear)
+    nn.utils.parametrizations.weight_norm(last)
+    shapes = {key: tensor.shape for key, tensor in head.state_dict().items()}
+    longer = with_rows(layout, 5, "2.weight", "2.bias")
+    for ask in (head.new_slots, head.resize):
+        with pytest.raises(ConfigError, match=r"output map of the head is reparametrised.*Build a larger head"):
+            ask(longer)
+    assert head.layout is layout
+    assert {key: tensor.shape for key, tensor in head.state_dict().items()} == shapes
+
+
+def test_a_vector_under_softmax_cannot_grow(layout: ParamLayout) -> None:
+    head = Linked(layout, {"2.*": "softmax"}, lambda part: FullHead(8, part))
+    longer = with_rows(layout, 5, "2.weight", "2.bias")
+    with pytest.raises(ConfigError, match=r"'2\.bias' is a vector under 'softmax', which divides 1"):
+        head.new_slots(longer)
+    with pytest.raises(ConfigError, match="would change the old ones"):
+        head.resize(longer)
+    rows = Linked(layout, {"2.weight": "softmax"}, lambda part: FullHead(8, part))  # each row by itself
+    features = torch.randn(8)
+    nn.init.normal_(rows.head.linear.weight)
+    before = rows(features)["2.weight"]
+    rows.resize(longer)
+    torch.testing.assert_close(rows(features)["2.weight"][:2], before)

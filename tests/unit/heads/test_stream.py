@@ -229,3 +229,54 @@ def test_saved_and_loaded(tmp_path):
     build("mlp", 16, stream=True).save_pretrained(tmp_path)
     loaded = hd.HyperDNN.from_pretrained(tmp_path, target=TARGETS["mlp"][0]())
     assert isinstance(loaded.generate(torch.tensor(1))["0.weight"], StreamedWeight)
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_an_output_map_that_is_more_than_its_parameters_is_refused(chunk):
+    model = build("mlp", chunk, stream=True)
+    model.hypernet.head.linear.register_forward_hook(lambda module, args, output: 2 * output)
+    with pytest.raises(ConfigError, match=r"a Linear, has hooks or a forward of its own.*stream=False"):
+        model.generate(torch.tensor(1))
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_under_autocast(chunk):
+    ours, theirs = (build("mlp", chunk, stream=stream).float() for stream in (True, False))
+    x, outputs = torch.randn(4, 3), []
+    for model in (ours, theirs):
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs.append(model(x, context=torch.tensor(1)))
+        outputs[-1].float().square().sum().backward()
+    assert outputs[0].dtype == torch.bfloat16
+    torch.testing.assert_close(*outputs)
+    mine, other = (model.hypernet.head.linear.weight.grad for model in (ours, theirs))
+    torch.testing.assert_close(mine, other, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_transforms_of_functions(chunk):
+    ours, theirs = (build("mlp", chunk, stream=stream) for stream in (True, False))
+    x, context = data("mlp"), torch.tensor(1)
+
+    def loss(model, parameters):
+        return torch.func.functional_call(model, parameters, (x,), {"context": context}).square().sum()
+
+    found = [torch.func.grad(lambda p, m=model: loss(m, p))(dict(model.named_parameters())) for model in (ours, theirs)]
+    torch.testing.assert_close(*found)
+    found = [torch.func.hessian(lambda x, m=model: m(x, context=context).sum())(x[:1]) for model in (ours, theirs)]
+    torch.testing.assert_close(*found)
+    torch.testing.assert_close(torch.vmap(lambda row: ours(row, context=context))(x), theirs(x, context=context))
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_a_streaming_hypernet_as_target(chunk):
+    losses = []
+    for stream in (True, False):
+        inner = hd.Target(build("mlp", chunk, stream=stream).hypernet, "head.*")
+        torch.manual_seed(1)
+        head = hd.heads.FullHead(6, inner.layout)
+        outer = hd.Hypernet(encoder=hd.encoders.Table(3, 4), body=hd.bodies.MLP(4, 6), head=head).double()
+        weights = inner(outer(torch.tensor(2)), torch.tensor(1))  # made after the inner call is over
+        loss = sum(w.square().sum() for w in weights.values())
+        losses.append((loss.detach(), torch.autograd.grad(loss, head.linear.weight)[0]))
+    torch.testing.assert_close(*losses)

@@ -360,3 +360,12 @@ def test_the_continual_recipe_is_what_the_review_says() -> None:
         ["static"],
         ["MLP"],
     ]
+
+
+@pytest.mark.parametrize("wrap", [models.Conditioned, models.OutputMixture, hd.Cached])
+def test_what_only_holds_a_model_says_where_it_is(monkeypatch: pytest.MonkeyPatch, wrap: type[nn.Module]) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ConfigError, match=rf"takes a HyperDNN .*, got a {wrap.__name__}\. Pass its \.model"):
+        hd.classify(wrap(build()))
+    with pytest.raises(ConfigError, match=r"got a Hypernet\.$"):
+        hd.classify(build().hypernet)

@@ -80,6 +80,22 @@ def test_a_variants_changes_reach_its_step(config, tmp_path, monkeypatch):
     assert seen == {config.beta: 4, 0.0: 4}
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_deterministic_training_asks_it_of_torch_and_takes_it_back(config, tmp_path, monkeypatch, asked):
+    inside = []
+    recipe = load(NAME)
+
+    def step(model, batch, state):
+        inside.append(torch.are_deterministic_algorithms_enabled())
+        return recipe.step(model, batch, state)
+
+    monkeypatch.setattr(_experiment, "load", lambda name: replace(recipe, step=step))
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    _run(replace(config, train=replace(config.train, deterministic=asked)), tmp_path)
+    assert set(inside) == {asked}
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_claims_of_the_setting_and_of_the_variants_that_ran_are_judged(tmp_path, config, monkeypatch):
     claims = (
         lab.Claim(text="low", config="tiny", metric="hypernet/final_accuracy", at_least=0.0),
@@ -90,7 +106,7 @@ def test_claims_of_the_setting_and_of_the_variants_that_ran_are_judged(tmp_path,
     recipe = load(NAME)
     monkeypatch.setattr(_experiment, "load", lambda name: replace(recipe, claims=claims))
     tiny = configuration(NAME, "tiny")
-    results = _run(tiny, tmp_path)
+    results = _run(tiny, tmp_path / "tiny")
     assert (results["setting"], results["reproduced"]) == ("tiny", False)
     assert [(claim["text"], claim["holds"]) for claim in results["claims"]] == [("low", True), ("high", False)]
     changed = _run(config, tmp_path)
@@ -115,7 +131,7 @@ def test_threads_are_given_back(config, tmp_path, monkeypatch):
         "load",
         lambda name: replace(recipe, data=lambda c: inside.append(torch.get_num_threads()) or recipe.data(c)),
     )
-    results = [_run(config, tmp_path, threads=threads) for threads in (before + 1, None)]
+    results = [_run(config, tmp_path / str(threads), threads=threads) for threads in (before + 1, None)]
     assert inside == [before + 1, before] == [result["threads"] for result in results]
     assert torch.get_num_threads() == before
 
@@ -125,7 +141,7 @@ def test_progress_goes_to_standard_error(config, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "hypernet, seed 0: 6/6" in err
-    _run(config, tmp_path)
+    _run(config, tmp_path / "quiet")
     assert capsys.readouterr() == ("", "")
 
 

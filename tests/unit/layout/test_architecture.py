@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from hyperdnn import Architecture
 from hyperdnn.errors import LayoutError
 from hyperdnn.layout import Graph, Node, ParamLayout
+from hyperdnn.targets import LowRank
 
 from ...architectures import RandomNet
 
@@ -177,3 +178,18 @@ def test_graph_and_nodes_must_fit_each_other_and_the_layout() -> None:
         Architecture(layout, (Node("a", "Linear", ("weight",)),), Graph.chain(1), module)
     with pytest.raises(LayoutError, match="Did you mean 'weight'"):
         Architecture(layout, (Node("a", "Linear", ("weigth",)),), Graph.chain(1), module)
+
+
+def test_another_layout_is_generated_by_the_same_nodes() -> None:
+    architecture = Architecture.of(nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2, bias=False)))
+    changing = architecture.generating(LowRank(2).specs)
+    assert [node.parameters for node in changing.nodes] == [
+        (),
+        ("0.weight.left", "0.weight.right", "0.bias"),
+        ("1.weight", "1.bias"),
+        ("2.weight.left", "2.weight.right"),
+        (),
+    ]
+    assert changing.owner == (1, 1, 1, 2, 2, 3, 3)
+    assert (changing.graph, changing.module) == (architecture.graph, architecture.module)
+    assert architecture.generating(lambda spec: (spec,)).nodes == architecture.nodes

@@ -93,3 +93,20 @@ def test_what_is_unknown_is_an_error_that_names_the_operation(kind: str) -> None
         LayoutError, match=r"'\w+' \(\w+\): what becomes of 3 channels of 'conv' there is unknown\. Leave"
     ):
         Widths.of(architecture, {"conv": 3})
+
+
+def test_a_bound_of_each_channel_is_cut_with_it() -> None:
+    class Bounded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.enter, self.floor, self.out = nn.Linear(3, 8), nn.Parameter(torch.randn(8)), nn.Linear(8, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.out(self.enter(x).clamp(min=self.floor))
+
+    wide = Bounded()
+    widths = Widths.of(Architecture.of(wide), {"enter": 5})
+    narrow, x = widths.narrow(wide), torch.randn(4, 3)
+    assert narrow.floor.shape == (5,)
+    masked = widths.mask({name: p.detach() for name, p in wide.named_parameters()})
+    torch.testing.assert_close(torch.func.functional_call(wide, masked, (x,)), narrow(x))

@@ -61,6 +61,6 @@ def test_sizes_are_no_operations() -> None:
         b, c = x.shape
         torch._assert(c == 3, "three columns are needed")
         y = x.reshape(b, -1, c // (2 * x.size(0))).to(x.dtype) * x.dim()
-        return y + torch.zeros(x.shape[0], device=x.device)  # a tensor, though it has no input but sizes
+        return y + torch.zeros(x.shape[0], device=x.device.type)  # a tensor, though it has no input but sizes
 
     assert words(call) == ["reshape", "to", "mul", "zeros", "add"]

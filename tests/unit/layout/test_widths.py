@@ -224,3 +224,8 @@ def test_tied_parameters_stay_tied() -> None:
         Widths.of(architecture, {"0": 2, "2": 2})  # their inputs differ
     narrow = Widths.of(architecture, {}).narrow(module)
     assert narrow[2].weight is narrow[0].weight
+    square = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    square[2].weight = square[1].weight
+    narrow = Widths.of(Architecture.of(square), {"0": 3, "1": 3, "2": 3}).narrow(square)
+    assert narrow[2].weight is narrow[1].weight
+    assert narrow(torch.randn(5, 3)).shape == (5, 2)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import hyperdnn as hd
+from hyperdnn import bodies, encoders, heads, models
 from hyperdnn.errors import ConfigError
 
 
@@ -181,3 +182,34 @@ def test_clear(model):
 def test_room_for_nothing_is_an_error(model):
     with pytest.raises(ConfigError, match="max_contexts=0: expected room for at least one"):
         hd.Cached(model, max_contexts=0)
+
+
+def _stack(model):
+    return hd.HyperDNN(model.target, models.Stack([model.hypernet, copy.deepcopy(model.hypernet)]))
+
+
+def _mixture(model):
+    return hd.HyperDNN(model.target, models.WeightMixture(model.hypernet))
+
+
+def _cells(model):
+    encoder = encoders.Frozen(encoders.Cells(2, 4, widths=(4,)))
+    head = heads.FullHead(5, model.target.layout)
+    hypernet = hd.Hypernet(encoder=encoder, body=bodies.MLP(4, 5), head=head)
+    return hd.HyperDNN(model.target, models.Join(model.target.layout, [hypernet]))
+
+
+@pytest.mark.parametrize(("make", "kind"), [(_stack, "Stack"), (_mixture, "WeightMixture"), (_cells, "Frozen")])
+def test_hypernets_whose_weights_do_not_belong_to_a_row_of_the_context(model, make, kind):
+    with pytest.raises(ConfigError, match=f"{kind}: one row of its context does not make one set of weights.*itself"):
+        hd.Cached(make(model))
+
+
+def test_joined_hypernets_are_remembered_by_all_their_contexts():
+    parts = [hd.HyperDNN.for_tasks(nn.Linear(4, 3), 5, select=name).hypernet for name in ("weight", "bias")]
+    joined = hd.HyperDNN(hd.Target(nn.Linear(4, 3)), models.Join(hd.ParamLayout.of(nn.Linear(4, 3)), parts))
+    cached = hd.Cached(joined)
+    with torch.no_grad():
+        for context in [(torch.tensor([0, 1]), torch.tensor([2, 2])), (torch.tensor([1, 0]), torch.tensor([2, 3]))]:
+            torch.testing.assert_close(cached.generate(context), joined.generate(context))
+    assert cached.memory.generated == 3

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, models, targets
+from hyperdnn.errors import BufferPolicyError, ContextError
 
 
 def conditioned(layer: nn.Module, **options: object) -> models.Conditioned:
@@ -207,3 +208,14 @@ def test_expert_kernels_are_condconv() -> None:
     trained = [routing.weight, head.linear.weight, bias]
     grads = [torch.autograd.grad(y.square().sum(), trained) for y in (layer(x), expected)]
     torch.testing.assert_close(*grads)
+
+
+def test_a_single_sample_without_a_batch_is_named() -> None:
+    with pytest.raises(ContextError, match=r"Conditioned: the input is a single sample: expected a batch.*x\[None\]"):
+        conditioned(nn.Linear(3, 2))(torch.randn(3))
+
+
+def test_nobody_passes_a_layer_its_own_statistics() -> None:
+    model = hd.HyperDNN.for_vectors(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), 3, buffers="per_context")
+    with pytest.raises(BufferPolicyError, match=r'Conditioned: with buffers="per_context" .* Use buffers="frozen"'):
+        models.Conditioned(model)

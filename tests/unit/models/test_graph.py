@@ -129,6 +129,27 @@ def test_copies_types_and_devices() -> None:
     assert y.dtype == torch.float64
 
 
+@pytest.mark.parametrize("combine", [hd.targets.Residual(), hd.targets.Scale(), hd.targets.LowRank(2)])
+def test_a_change_of_an_architectures_own_weights_starts_at_zero(combine: hd.protocols.Combine) -> None:
+    hypernet, x = build(), torch.randn(7, 3)
+    for arch in ARCHS:
+        target, changing = hd.Target.of(arch, combine=combine), arch.generating(combine.specs)
+        weights = hypernet(changing)
+        assert target.layout == changing.layout
+        torch.testing.assert_close(target(weights, x), arch.module(x))
+        target(weights, x).square().mean().backward()
+    assert hypernet.head.gains.gains.grad.any()
+
+
+def test_a_hypernet_of_graph_hypernets() -> None:
+    nest = hd.Target(build().double())
+    weights = {spec.name: torch.randn(3, *spec.shape, dtype=torch.float64) / 9 for spec in nest.layout}
+    together = nest.batched(weights, ARCHS[1], data_dims=None)
+    for i in range(3):
+        alone = nest({name: weight[i] for name, weight in weights.items()}, ARCHS[1])
+        torch.testing.assert_close({name: weight[i] for name, weight in together.items()}, alone)
+
+
 def test_generation_differentiates_twice() -> None:
     hypernet, arch = build().double(), ARCHS[1]
 

@@ -328,10 +328,11 @@ def test_a_head_that_generates_none_of_it_need_not_follow() -> None:
         model.resize("0", 6)
 
 
-def test_slots_that_look_at_each_other_would_change() -> None:
+@pytest.mark.parametrize("wrap", [lambda body: body, nn.Sequential], ids=["body", "inside"])
+def test_slots_that_look_at_each_other_would_change(wrap: Callable[[nn.Module], nn.Module]) -> None:
     model = build(HEADS["rows"])
-    model.hypernet.body = bodies.Attention(8, HIDDEN, heads=2).double()
-    assert_unchanged(model, "body Attention mixes slots.*Use bodies.MLP")
+    model.hypernet.body = wrap(bodies.Attention(8, HIDDEN, heads=2).double())
+    assert_unchanged(model, "body (Attention|Sequential) mixes slots.*Use bodies.MLP")
 
 
 def test_slots_of_ones_own_are_not_known_to_grow() -> None:
@@ -354,6 +355,11 @@ def test_an_optimiser_with_another_form_of_state_is_refused() -> None:
     optimizer = torch.optim.Adafactor(model.parameters())
     step(model, optimizer)
     assert_unchanged(model, "Adafactor keeps 'row_var' in another form.*build a new one", optimizer=optimizer)
+
+
+def test_an_optimiser_of_another_model_is_refused() -> None:
+    optimizer = torch.optim.Adam(build(HEADS["full"]).parameters())
+    assert_unchanged(build(HEADS["full"]), "Adam trains no parameter of this model", optimizer=optimizer)
 
 
 def test_factors_that_would_share_a_slot_are_refused() -> None:

@@ -36,6 +36,9 @@ def test_a_wrapped_layers_weight_answers_questions(layer: nn.Module) -> None:
     assert weight.is_floating_point()
     assert not weight.is_complex()
     assert not weight.is_meta
+    assert (len(weight), weight.stride(), weight.itemsize, weight.nbytes) == (5, (6, 1), 2, 60)
+    assert weight.is_contiguous()
+    assert (weight.is_sparse, weight.is_quantized, weight.is_nested) == (False, False, False)
     assert "bfloat16" in repr(weight)
     assert _stacked(device=torch.device("meta")).weight.is_meta
 

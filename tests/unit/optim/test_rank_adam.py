@@ -1,4 +1,5 @@
 import copy
+import pickle
 
 import pytest
 import torch
@@ -186,3 +187,134 @@ def test_errors():
     model.hypernet.head.linear.weight.requires_grad_(False)
     with pytest.raises(ConfigError, match="no head with a trained output map"):
         RankAdam(model)
+
+
+@pytest.mark.parametrize("options", [{}, {"fused": True}, {"foreach": True}, {"lr": torch.tensor(1e-3)}])
+def test_state_goes_to_adam_and_back(options):
+    model, x = build(2, torch.float64)
+    reference = copy.deepcopy(model)
+    ours, theirs = RankAdam(model), torch.optim.Adam(reference.parameters(), **options)
+    train(model, ours, x, 3)
+    train(reference, theirs, x, 3)
+    other, again = torch.optim.Adam(reference.parameters(), **options), RankAdam(model)
+    other.load_state_dict(copy.deepcopy(ours.state_dict()))
+    again.load_state_dict(copy.deepcopy(theirs.state_dict()))
+    train(model, again, x, 3)
+    train(reference, other, x, 3)
+    for mine, its in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(mine, its, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("option", ["amsgrad", "maximize", "decoupled_weight_decay"])
+def test_state_of_another_adam_is_refused(option):
+    model, _ = build(2, torch.float32)
+    saved = torch.optim.Adam(model.parameters(), **{option: True}).state_dict()
+    with pytest.raises(ConfigError, match=rf"no {option}.*Use torch\.optim\.Adam or AdamW"):
+        RankAdam(model).load_state_dict(saved)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=20),  # moves betas, too
+        lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10),
+    ],
+)
+def test_schedulers(make):
+    model, x = build(2, torch.float64)
+    reference = copy.deepcopy(model)
+    for some, optimizer in ((model, RankAdam(model)), (reference, torch.optim.Adam(reference.parameters()))):
+        scheduler = make(optimizer)
+        for _ in range(8):
+            train(some, optimizer, x, 1)
+            scheduler.step()
+    for ours, theirs in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-9)
+
+
+def test_fabric_wraps_it():
+    fabric_of = pytest.importorskip("lightning_fabric").Fabric
+    model, x = build(2, torch.float64)
+    reference = copy.deepcopy(model)
+    fabric = fabric_of(accelerator="cpu")
+    wrapped, optimizer = fabric.setup(model, RankAdam(model))
+    for _ in range(3):
+        optimizer.zero_grad()
+        fabric.backward(wrapped(x, context=torch.arange(2)).square().mean())
+        optimizer.step()
+    other = torch.optim.Adam(reference.parameters())
+    for _ in range(3):
+        other.zero_grad()
+        reference(x, context=torch.arange(2)).square().mean().backward()
+        other.step()
+    for ours, theirs in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-9)
+
+
+def test_who_asks_for_gradients_gets_them_whole():
+    model, x = build(2, torch.float64)
+    parameters = list(model.hypernet.parameters())
+    expected = torch.autograd.grad(model(x, context=torch.arange(2)).square().sum(), parameters)
+    RankAdam(model)
+    loss = model(x, context=torch.arange(2)).square().sum()
+    found = torch.autograd.grad(loss, parameters, retain_graph=True)
+    torch.testing.assert_close(found, expected)
+    torch.autograd.grad(loss, parameters[:1], retain_graph=True)
+    assert model.hypernet.head.linear.weight.grad is None  # asking leaves nothing behind
+    loss.backward()
+    assert isinstance(model.hypernet.head.linear.weight.grad, FactoredGradient)
+
+
+def test_hooks_on_the_matrix_are_honoured():
+    model, x = build(2, torch.float32)
+    weight = model.hypernet.head.linear.weight
+    mask = torch.zeros_like(weight)
+    mask[3] = 1
+    weight.register_hook(lambda gradient: gradient * mask)
+    before = weight.detach().clone()
+    train(model, RankAdam(model), x, 3)
+    changed = (weight != before).any(1)
+    assert changed[3]
+    assert changed.sum() == 1
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_a_model_and_its_optimiser_are_copied_together(again):
+    model, x = build(2, torch.float64)
+    optimizer = RankAdam(model)
+    train(model, optimizer, x, 2)
+    other, its = again((model, optimizer))
+    train(model, optimizer, x, 2)
+    train(other, its, x, 2)
+    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-9)
+    its.release()
+
+
+def test_a_model_that_grows_goes_on_with_factors():
+    model, x = build(2, torch.float32)
+    optimizer = RankAdam(model)
+    train(model, optimizer, x, 2)
+    model.resize("2", 4, optimizer=optimizer)
+    train(model, optimizer, x, 2)
+    weight = model.hypernet.head.linear.weight
+    assert isinstance(weight.grad, FactoredGradient)
+    optimizer.release()
+    assert weight.grad is None
+
+
+def test_the_numbers_count_who_writes_to_them():
+    model, x = build(1, torch.float32)
+    optimizer = RankAdam(model)
+    before = [parameter._version for parameter in model.parameters()]
+    train(model, optimizer, x, 1)
+    assert all(p._version > version for p, version in zip(model.parameters(), before, strict=True))
+
+
+def test_its_gradient_can_be_examined():
+    model, x = build(2, torch.float32)
+    RankAdam(model)
+    (model(x, context=torch.arange(2)) * torch.inf).sum().backward()
+    found = hd.inspect.health(model).findings
+    assert "hypernet's gradient is not finite" in str(found[0])
+    assert "head.linear.weight" in found[0].places

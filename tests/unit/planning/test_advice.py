@@ -54,7 +54,7 @@ def test_running_statistics_want_a_policy(small):
     [
         ("data_adaptive", r"in place of encoders.Table"),
         ("uncertainty", r"encoders.Noise(32) in place of encoders.Table"),
-        ("dynamic_architecture", "The plan is for one architecture"),
+        ("dynamic_architecture", "with the call build hd.GraphHypernet"),
     ],
 )
 def test_a_need_says_what_to_put_where(small, need, words):

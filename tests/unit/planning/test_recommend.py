@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,10 @@ def test_the_figures_that_are_cited_are_those_of_the_page():
     assert f"{times:.0f} times as many" in _WHY["chunk-wise"]
 
 
-def test_the_order_is_that_of_the_measured_losses():
+def test_the_order_is_that_of_the_measured_losses_up_to_their_spread():
     losses = [float(next(loss for n, (_, loss) in _measured().items() if n.startswith(kind))) for kind in MEASURED]
-    assert losses == sorted(losses)
+    assert losses[:2] == sorted(losses)[:2]
+    assert all(before < 1.2 * after for before, after in combinations(losses, 2))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_what_was_better_but_too_large_is_named(rows, facts):
         "Generate once would train 5,000,000 numbers: over 2,000,320, the limit without a budget "
         "(2,000,000 beside what every hypernet has)."
     )
-    assert "0.259" in reasons[1]
+    assert "0.247" in reasons[1]
     assert reasons[2] == "It trains 900,000 numbers, 1.12 times as many as 10 separate networks have."
 
 
@@ -73,7 +75,7 @@ def test_a_dynamic_architecture_is_generated_by_components(rows, facts):
     assert recommend(rows, facts, needs).answer == "component-wise (layer)"
     found = recommend(rows, replace(facts, budget=100_000), needs)
     assert found.answer == "component-wise (row)"
-    assert any("any target made of the same components" in reason for reason in found.reasons)
+    assert any("share a map, as hd.GraphHypernet" in reason for reason in found.reasons)
     assert recommend(rows, replace(facts, budget=50_000), needs).answer == "chunk-wise (256)"
 
 
@@ -147,6 +149,7 @@ def test_open_questions_say_what_their_answers_would_change(rows, facts):
     questions = {question.name: question for question in open_questions(rows, facts, Needs(related=True))}
     assert list(questions) == ["data_adaptive", "dynamic_architecture", "parameter_efficiency", "uncertainty"]
     assert questions["data_adaptive"].yes == "component-wise (layer) with an encoder of the data"
+    assert questions["dynamic_architecture"].yes == "component-wise (layer), or hd.GraphHypernet"
     assert (questions["parameter_efficiency"].yes, questions["parameter_efficiency"].no) == (
         "chunk-wise (4096)",
         "component-wise (layer)",

@@ -169,3 +169,27 @@ def test_a_block_whose_mode_and_buffers_change_is_undone_too() -> None:
         targets.attach_conditioned(module, "0", break_it)
     assert isinstance(module[0].running_mean, Tensor)
     assert module[0].track_running_stats
+
+
+def residual(layer: nn.Module) -> models.Conditioned:
+    """Its base weight stays, but as another parameter."""
+    target = hd.Target(layer, select="weight", combine=targets.Residual())
+    hypernet = hd.Hypernet(encoder=encoders.Vector(4), body=bodies.MLP(4, 4), head=heads.FullHead(4, target.layout))
+    return models.Conditioned(hd.HyperDNN(target, hypernet))
+
+
+@pytest.mark.parametrize("make", [make, residual])
+def test_a_tie_is_not_cut_in_silence(make: Callable[[nn.Module], nn.Module]) -> None:
+    module = nn.Sequential(nn.Embedding(4, 4), nn.Linear(4, 4))
+    module[1].weight = module[0].weight
+    before = state(module)
+    with pytest.raises(ConfigError, match=r"'1': 'weight' is tied to a parameter of another layer.*Untie them first"):
+        targets.attach_conditioned(module, "1", make)
+    assert state(module) == before
+
+
+def test_a_tie_of_what_is_not_generated_stays() -> None:
+    module = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    module[1].bias = module[0].bias
+    targets.attach_conditioned(module, "1", make)
+    assert module[1].model.target.module.bias is module[0].bias

@@ -93,3 +93,11 @@ def test_parameters_keep_the_targets_number_format() -> None:
     """The class and the format of the network that was taken over, whatever the hypernet computes in."""
     target = hd.Target(nn.Linear(3, 4).double())
     assert {p.dtype for p in target.bake(weights_for(target)).parameters()} == {torch.float64}
+
+
+def test_a_baked_network_is_a_plain_one_that_can_be_taken_over() -> None:
+    model = hd.HyperDNN.for_tasks(nn.Sequential(nn.Linear(3, 4), nn.LSTM(4, 2, batch_first=True)), 2)
+    again = hd.HyperDNN.for_tasks(model.bake(torch.tensor(1)), 3, init="target")
+    x = torch.randn(2, 5, 3)
+    expected = model.bake(torch.tensor(1))(x)
+    torch.testing.assert_close(again(x, context=torch.tensor(2)), expected)

@@ -1,13 +1,17 @@
 """The inner loop that all loops share, on Lightning Fabric."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
 from hyperdnn.errors import ConfigError, HyperDNNError
-from hyperdnn.lab.data import Task
+from hyperdnn.lab.data import Batch, Task
+from hyperdnn.lab.train._float32 import generating_in_float32
 from hyperdnn.lab.train._gradients import whole
+from hyperdnn.lab.train._keeper import Keeper
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._parts import Draw, Evaluate, Step
 from hyperdnn.lab.train._processes import Processes
@@ -32,9 +36,15 @@ class TrainingError(HyperDNNError, ArithmeticError):
 class Engine:
     """Optimises and evaluates the model of a state.
 
+    A loop that trains by `optimise` alone is kept in checkpoints and resumed without code of its own, if it keeps what
+    it measures in ``state.record``, and skips what is done: see `resumed`.
+
     Args:
-        state: its model is moved to the device.
+        state: its model is moved to the device; it goes back to where ``state.resumed`` was written.
         settings: how to optimise.
+
+    Raises:
+        CheckpointError: what is to be resumed does not fit the model.
     """
 
     def __init__(self, state: State, settings: Settings) -> None:
@@ -44,6 +54,12 @@ class Engine:
         self.processes = Processes(settings)
         self.processes.prepare(state)
         self.fabric = self.processes.fabric
+        self.keeper = Keeper(state, settings, self.watch, self.fabric)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the next call of `optimise` goes on in the middle, with state, task and record as they were then."""
+        return self.keeper.pending is not None
 
     def place(self, task: Task) -> Task:
         """The task on the model's device."""
@@ -56,22 +72,19 @@ class Engine:
 
         Raises:
             ConfigError: the step returns no ``"loss"``.
-            TrainingError: the loss is not finite, or under ``clip_norm`` the gradient.
+            TrainingError: the loss is not finite, or under ``clip_norm`` the gradient, or the weights when a checkpoint
+                is due.
+            CheckpointError: a checkpoint cannot be written.
         """
         state, every = self.state, self.settings.log_every
-        state.optimizer = self.settings.make_optimizer(state.model.parameters())
+        state.optimizer, done = self.keeper.begin(log)
         optimizer = self.fabric.setup_optimizers(state.optimizer)
         assert not isinstance(optimizer, tuple)  # as many as went in
         state.model.train()
         compute = self.processes.wrap(step, state)
         with self.watch.attached():
-            for iteration in range(iterations):
-                batch = self.processes.share(draw(generator=state.generator))
-                with self.fabric.autocast():
-                    losses = compute(batch)
-                loss = self._checked(losses)
-                optimizer.zero_grad()
-                self.fabric.backward(loss)
+            for iteration in range(done, iterations):
+                losses = self._gradients(compute, draw, optimizer)
                 self._clip(optimizer)
                 optimizer.step()
                 state.step += 1
@@ -80,12 +93,44 @@ class Engine:
                     self.watch.look(state, log)
                 self.watch.forget()
                 log.advance()
+                self.keeper.see(losses["loss"])
+                if self.keeper.due:
+                    self._check_weights()
+                    self.keeper.keep(iteration + 1, log)
 
     def evaluate(self, evaluate: Evaluate, task: Task) -> dict[str, float]:
         """The recipe's metrics on one task."""
         self.state.model.eval()
-        with torch.no_grad(), self.fabric.autocast():
+        with torch.no_grad(), self._precision():
             return evaluate(self.state.model, task)
+
+    def _gradients(
+        self, compute: Callable[[Batch], dict[str, Tensor]], draw: Draw, optimizer: Any
+    ) -> dict[str, Tensor]:  # of Fabric's wrapper, as below
+        """The mean gradient of as many batches as make one step; gives the mean of their losses."""
+        state, batches = self.state, self.settings.accumulate
+        seen: list[dict[str, Tensor]] = []
+        for index in range(batches):
+            batch = self.processes.share(draw(generator=state.generator))
+            with self._precision():
+                losses = compute(batch)
+            loss = self._checked(losses)
+            if index == 0:  # not before: what is not finite is traced to the gradients of the step before
+                optimizer.zero_grad()
+            self.fabric.backward(loss if batches == 1 else loss / batches)
+            seen.append({name: value.detach() for name, value in losses.items()})
+        if batches == 1:
+            return seen[0]
+        return {name: torch.stack([one[name] for one in seen if name in one]).mean() for name in seen[-1]}
+
+    @contextmanager
+    def _precision(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(self.fabric.autocast())
+            if self.settings.generate_in_float32:
+                hypernets = [model.hypernet for model in self.watch.watched.values()]
+                stack.enter_context(generating_in_float32(hypernets, self.fabric.device))
+            yield
 
     def _checked(self, losses: dict[str, Tensor]) -> Tensor:
         if "loss" not in losses:
@@ -96,9 +141,23 @@ class Engine:
             values = ", ".join(f"{name} {value.item():g}" for name, value in mean.items())
             raise TrainingError(
                 f"the loss is not finite at step {state.step} of task {state.task} ({values}). "
-                f"{self.watch.origin()} {_REMEDY}"
+                f"{self.watch.origin()} {_REMEDY}{self._way_back()}"
             )
         return loss
+
+    def _check_weights(self) -> None:
+        """A checkpoint is good: nobody goes back to weights that have left the numbers."""
+        state = self.state
+        for name, parameter in state.model.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise TrainingError(
+                    f"the weights are not finite after step {state.step} of task {state.task}, though the loss was: "
+                    f"'{name}'. {_REMEDY}{self._way_back()}"
+                )
+
+    def _way_back(self) -> str:
+        newest = None if self.state.checkpoints is None else self.state.checkpoints.newest()
+        return "" if newest is None else f" The last good checkpoint is {newest}."
 
     def _clip(self, optimizer: Any) -> None:  # Fabric's wrapper has no public name
         state, limit = self.state, self.settings.clip_norm
@@ -108,5 +167,5 @@ class Engine:
         if norm is not None and not bool(torch.isfinite(whole(norm))):
             raise TrainingError(
                 f"the gradient is not finite at step {state.step} of task {state.task}, though the loss is; the step "
-                f"was not taken. {_REMEDY}"
+                f"was not taken. {_REMEDY}{self._way_back()}"
             )

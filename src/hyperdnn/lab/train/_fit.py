@@ -32,7 +32,7 @@ def fit(state: State, data: Task, settings: Settings, *, step: Step, evaluate: E
     """
     engine = Engine(state, settings)
     data = engine.place(data)
-    log.start(settings.iterations)
+    log.start(settings.iterations, done=state.step if engine.resumed else 0)
     engine.optimise(
         step,
         partial(data.train.sample, settings.batch_size),

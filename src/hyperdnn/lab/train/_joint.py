@@ -45,7 +45,7 @@ def joint(
         return task.train.sample(settings.batch_size, generator=generator)
 
     iterations = settings.iterations * len(tasks)
-    log.start(iterations)
+    log.start(iterations, done=state.step if engine.resumed else 0)
     engine.optimise(step, draw, iterations=iterations, log=log)
     results = [engine.evaluate(evaluate, task) for task in tasks]
     metrics = {f"final_{name}": fmean(result[name] for result in results) for name in results[0]}

@@ -1,6 +1,7 @@
 """Numbers of a run, kept and shown."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, final
 
 from torch import Tensor
 
+from hyperdnn.errors import CheckpointError
 from hyperdnn.inspect import Finding
 from hyperdnn.lab.train._progress import Progress, Quiet
 from hyperdnn.lab.train._state import State
@@ -38,10 +40,10 @@ class Log:
         self.progress = progress or Quiet()
         self.labels = dict(labels or {})
 
-    def start(self, iterations: int) -> None:
-        """Training begins."""
+    def start(self, iterations: int, *, done: int = 0) -> None:
+        """Training begins, or goes on where so many iterations are done."""
         title = ", ".join(value if isinstance(value, str) else f"{name} {value}" for name, value in self.labels.items())
-        self.progress.start(title, iterations)
+        self.progress.start(title, iterations, done)
 
     def advance(self) -> None:
         """One iteration is done."""
@@ -71,6 +73,34 @@ class Log:
     def stop(self) -> None:
         """Training ends."""
         self.progress.stop()
+
+    def position(self) -> int:
+        """How many bytes the file has; they are on the disk when this returns."""
+        if self.path is None or not self.path.exists():
+            return 0
+        with self.path.open("ab") as file:
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def rewind(self, position: int) -> None:
+        """Forget what was written after a checkpoint: the same lines will come again.
+
+        Args:
+            position: as `position` gave it.
+
+        Raises:
+            CheckpointError: the file is shorter than it was.
+        """
+        if self.path is None:
+            return
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size < position:
+            raise CheckpointError(
+                f"{self.path} has {size} bytes, but had {position} when the checkpoint was written. Put the file back "
+                "as it was, or start a new run."
+            )
+        if size > position:
+            os.truncate(self.path, position)
 
     def _write(self, state: State, kind: str, content: Mapping[str, Any]) -> None:
         if self.path is None:

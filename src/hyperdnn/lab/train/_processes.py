@@ -1,5 +1,6 @@
 """One training in several processes: who starts them, and what each of them does."""
 
+import math
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +18,9 @@ from hyperdnn.lab.train._state import State
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Processes", "launch"]
+__all__ = ["NO_CHECKPOINTS", "Processes", "are_several", "launch"]
+
+NO_CHECKPOINTS = "training in several processes keeps no checkpoints and cannot be resumed"
 
 _PATIENCE = timedelta(minutes=5)  # with a process that does not come; evaluation and data are the same in all
 
@@ -34,6 +37,18 @@ def launch(settings: object) -> bool:
         ConfigError: if devices, strategy or the way the program was started do not fit.
     """
     return Processes(settings).rank == 0 if isinstance(settings, Settings) else True
+
+
+def are_several(settings: object) -> bool:
+    """Whether a loop's settings, or torchrun, ask for more than one process; none is started.
+
+    Args:
+        settings: `Settings`; anything else trains in one process.
+
+    Raises:
+        ConfigError: if devices, strategy or the way the program was started do not fit.
+    """
+    return isinstance(settings, Settings) and math.prod(_asked(settings)) > 1
 
 
 @final
@@ -57,6 +72,8 @@ class Processes:
         """Put the model where it is trained, before there is an optimiser."""
         self.fabric.to_device(state.model)
         if self.number > 1:
+            if state.checkpoints is not None or state.resumed is not None:
+                raise ConfigError(f"state.checkpoints: {NO_CHECKPOINTS}. Leave them out, or train on one device.")
             if self.settings.batch_size % self.number:
                 raise ConfigError(
                     f"train.batch_size: {self.settings.batch_size} samples cannot be divided among {self.number} "

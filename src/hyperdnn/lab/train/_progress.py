@@ -22,8 +22,8 @@ _SECONDS = 10.0  # between two plain lines
 class Progress(Protocol):
     """What a `Log` tells: the start with a title and a number of iterations, each iteration, measurements, warnings."""
 
-    def start(self, title: str, iterations: int) -> None:
-        """Training begins."""
+    def start(self, title: str, iterations: int, done: int = 0) -> None:
+        """Training begins, or goes on where so many iterations are done."""
 
     def advance(self) -> None:
         """One iteration is done."""
@@ -47,7 +47,7 @@ def visible() -> Progress:
 class Quiet:
     """Shows nothing; what is wrong becomes a `GeneratorWarning`."""
 
-    def start(self, title: str, iterations: int) -> None:
+    def start(self, title: str, iterations: int, done: int = 0) -> None:
         """Nothing."""
 
     def advance(self) -> None:
@@ -75,13 +75,13 @@ class Lines:
     def __init__(self, *, seconds: float = _SECONDS) -> None:
         self.seconds = seconds
         self.title, self.text = "", ""
-        self.iterations, self.done = 0, 0
+        self.iterations, self.done, self.earlier = 0, 0, 0
         self.began = self.printed = time.monotonic()
 
-    def start(self, title: str, iterations: int) -> None:
+    def start(self, title: str, iterations: int, done: int = 0) -> None:
         """Start counting."""
         self.title, self.text = title, ""
-        self.iterations, self.done = iterations, 0
+        self.iterations, self.done, self.earlier = iterations, done, done
         self.began = self.printed = time.monotonic()
 
     def advance(self) -> None:
@@ -105,7 +105,7 @@ class Lines:
 
     def _print(self) -> None:
         self.printed = time.monotonic()
-        rate = self.done / max(self.printed - self.began, 1e-9)
+        rate = (self.done - self.earlier) / max(self.printed - self.began, 1e-9)
         left = (self.iterations - self.done) / rate if rate else 0.0
         parts = [f"{self.title}: {self.done:,}/{self.iterations:,}", f"{rate:,.0f} it/s"]
         parts += [f"{left:.0f} s left"] if left else []
@@ -120,8 +120,8 @@ class Bar:
     def __init__(self) -> None:
         self.bar: RichProgress | None = None
 
-    def start(self, title: str, iterations: int) -> None:
-        """Draw the empty bar."""
+    def start(self, title: str, iterations: int, done: int = 0) -> None:
+        """Draw the bar."""
         try:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -137,7 +137,7 @@ class Bar:
             console=Console(stderr=True),
         )
         self.bar.start()
-        self.task = self.bar.add_task(title, total=iterations, rate="", text="")
+        self.task = self.bar.add_task(title, total=iterations, completed=done, rate="", text="")
 
     def advance(self) -> None:
         """Draw one iteration more."""

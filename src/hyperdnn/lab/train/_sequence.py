@@ -50,14 +50,17 @@ def sequence(
     """
     engine = Engine(state, settings)
     tasks = [engine.place(task) for task in tasks]
-    log.start(settings.iterations * len(tasks))
-    matrix: list[list[float | None]] = []
-    for state.task, task in enumerate(tasks):
-        if before_task is not None:
+    if not engine.resumed:
+        state.task, state.record["accuracy_matrix"] = 0, []
+    matrix: list[list[float | None]] = state.record["accuracy_matrix"]
+    log.start(settings.iterations * len(tasks), done=state.step if engine.resumed else 0)
+    for index in range(state.task, len(tasks)):
+        state.task = index
+        if before_task is not None and not engine.resumed:
             before_task(state.model, state)
         engine.optimise(
             step,
-            partial(task.train.sample, settings.batch_size),
+            partial(tasks[index].train.sample, settings.batch_size),
             iterations=settings.iterations,
             log=log,
         )

@@ -1,12 +1,14 @@
 """Everything that changes while a loop runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from hyperdnn.errors import ConfigError
+from hyperdnn.lab.train._checkpoint import Checkpoint
+from hyperdnn.lab.train._checkpoints import Checkpoints
 from hyperdnn.lab.train._lookahead import lookahead
 
 __all__ = ["State"]
@@ -15,7 +17,7 @@ __all__ = ["State"]
 @final
 @dataclass(kw_only=True)
 class State:
-    """What a recipe's step may read, and what a resumed run would have to restore.
+    """What a recipe's step may read, and what a resumed run restores.
 
     Args:
         model: what is trained.
@@ -24,7 +26,11 @@ class State:
         optimizer: the present one, None before training.
         step: iterations so far, over all tasks.
         task: index of the present task in a sequence.
-        memory: what the recipe keeps between tasks.
+        memory: what the recipe keeps between tasks: tensors and plain values, in lists, tuples, dicts and
+            `losses.Memory`, if there are to be checkpoints.
+        record: what the loop keeps, in the same forms, by name.
+        checkpoints: where all this is kept from time to time; None keeps nothing.
+        resumed: the checkpoint to go on from, None once that is done.
     """
 
     model: nn.Module
@@ -34,12 +40,15 @@ class State:
     step: int = 0
     task: int = 0
     memory: Any = None
+    record: dict[str, Any] = field(default_factory=dict)
+    checkpoints: Checkpoints | None = None
+    resumed: Checkpoint | None = None
 
     def lookahead(self, loss: Tensor, *, of: nn.Module | None = None) -> dict[str, Tensor]:
         """The change that the optimiser's next step would make if this were the whole loss.
 
         Nothing is changed, and the loss can still be used. The changes are constants. What
-        ``clip_norm`` does is left out.
+        ``clip_norm`` does is left out, and so are other batches of the same step (``accumulate``).
 
         Args:
             loss: a scalar that depends on the model's parameters.

@@ -52,6 +52,14 @@ class Watch:
                 hook.remove()
             self.forget()
 
+    def state_dict(self) -> dict[str, Any]:
+        """What it has seen and told."""
+        return {"recent": self.recent, "suspected": sorted(self.suspected), "told": sorted(self.told)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on as the one whose state this is."""
+        self.recent, self.suspected, self.told = state["recent"], set(state["suspected"]), set(state["told"])
+
     def forget(self) -> None:
         """Let go of the weights of this step."""
         self.generated.clear()

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from functools import partial
 
@@ -49,6 +50,24 @@ def test_every_call_has_a_fresh_optimizer_and_leaves_it_in_the_state(state, sett
         optimizers.append(state.optimizer)
         assert {int(moments["step"]) for moments in state.optimizer.state.values()} == {3}
     assert optimizers[0] is not optimizers[1]
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+def test_the_mean_gradient_of_some_batches_makes_one_step(state, settings, step, tasks, batches, tmp_path):
+    sgd = replace(settings, optimizer="sgd", lr=0.5, accumulate=batches, log_every=1)
+    layer, before = state.model[1], [p.detach().double() for p in state.model.parameters()]
+    generator = torch.Generator().manual_seed(0)
+    drawn = [tasks[0].train.sample(4, generator=generator) for _ in range(batches)]
+    weight, bias = (p.clone().requires_grad_() for p in before)
+    losses = [F.cross_entropy(b.inputs.flatten(1).double() @ weight.T + bias, b.targets) for b in drawn]
+    gradients = torch.autograd.grad(torch.stack(losses).mean(), (weight, bias))
+    log = Log(tmp_path / "metrics.jsonl")
+    Engine(state, sgd).optimise(step, partial(tasks[0].train.sample, 4), iterations=1, log=log)
+    for parameter, start, gradient in zip(layer.parameters(), before, gradients, strict=True):
+        torch.testing.assert_close(parameter.double(), start - 0.5 * gradient, rtol=1e-5, atol=1e-6)
+    assert state.step == 1
+    logged = json.loads((tmp_path / "metrics.jsonl").read_text())["losses"]
+    assert logged["loss"] == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
 
 
 def test_gradients_are_clipped(state, settings, step, tasks):

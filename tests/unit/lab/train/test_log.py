@@ -11,8 +11,8 @@ class Watcher:
     def __init__(self):
         self.heard = []
 
-    def start(self, title, iterations):
-        self.heard.append(("start", title, iterations))
+    def start(self, title, iterations, done):
+        self.heard.append(("start", title, iterations, done))
 
     def advance(self):
         self.heard.append(("advance",))
@@ -56,13 +56,13 @@ def test_a_warning_is_kept_and_shown(state, tmp_path, model, where):
 def test_whoever_watches_is_told(state):
     watcher = Watcher()
     log = Log(progress=watcher, labels={"variant": "beta 0", "seed": 7})
-    log.start(2)
+    log.start(2, done=1)
     log.advance()
     log.losses(state, {"loss": torch.tensor(0.25)})
     log.metrics(state, {"final_accuracy": 0.123456})
     log.stop()
     assert watcher.heard == [
-        ("start", "beta 0, seed 7", 2),
+        ("start", "beta 0, seed 7", 2, 1),
         ("advance",),
         ("show", "final accuracy 0.1235"),
         ("stop",),

@@ -6,7 +6,7 @@ import pytest
 
 from hyperdnn.errors import ConfigError
 from hyperdnn.lab.train import launch
-from hyperdnn.lab.train._processes import Processes
+from hyperdnn.lab.train._processes import Processes, are_several
 
 
 def test_one_process_takes_all(settings, tasks):
@@ -34,6 +34,15 @@ def test_torchruns_number_is_the_one_that_counts(settings, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "8")
     with pytest.raises(ConfigError, match=r"train\.devices: 3, but torchrun started 4 on this machine\. Leave it out"):
         Processes(replace(settings, devices=3))
+
+
+def test_what_several_processes_are(settings, monkeypatch):
+    assert are_several(replace(settings, devices=2))
+    assert not are_several(settings)
+    assert not are_several(None)
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "1", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    assert are_several(settings)  # two machines with one device each
 
 
 @pytest.mark.parametrize("devices", [0, -1])

@@ -34,5 +34,5 @@ def test_other_errors_stay_what_they_are(pretended):
 
 
 def test_one_process_loses_nobody():
-    with pytest.raises(RuntimeError, match="^gloo$"), together():
+    with pytest.raises(RuntimeError, match=r"^gloo$"), together():
         raise RuntimeError("gloo")

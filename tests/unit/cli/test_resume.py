@@ -1,0 +1,120 @@
+import json
+
+import pytest
+
+from hyperdnn import lab
+from hyperdnn.cli import main
+
+
+@pytest.fixture
+def killed(toys, calls, monkeypatch, capsys):
+    """Makes folders of runs that were stopped after a checkpoint; gives the last one."""
+
+    def make(*arguments, checkpoint=True):
+        trained = lab.run
+
+        def run(*positional, folder, **options):
+            if checkpoint:
+                (folder / "checkpoints" / "seed-0" / "hypernet" / "step-000005").mkdir(parents=True)
+            raise KeyboardInterrupt
+
+        monkeypatch.setitem(vars(lab), "run", run)
+        assert main(["run", "toys/bear", *arguments]) == 130
+        monkeypatch.setitem(vars(lab), "run", trained)
+        capsys.readouterr()
+        return max((toys / "runs" / "toys" / "bear").iterdir())
+
+    return make
+
+
+def test_auto_takes_the_newest_run_of_this_kind(killed, toys, calls, capsys):
+    killed("--beta", "1")
+    wanted = killed("--beta", "2")
+    killed("--beta", "3")
+    killed("--beta", "2", "--seed", "9")
+    killed("--beta", "2", "--variants", "hypernet")
+    killed("--beta", "2", checkpoint=False)
+    assert main(["run", "toys/bear", "--beta", "2", "--resume", "auto"]) == 0
+    (call,) = calls
+    assert call["folder"] == wanted.relative_to(toys)
+    assert (call["resume"], call["config"].beta) == (True, 2.0)
+    assert f"going on with {wanted.relative_to(toys)}" in capsys.readouterr().err
+    assert main(["run", "toys/bear", "--beta", "2", "--resume", "auto"]) == 0  # that one is finished now
+    assert calls[1]["resume"] is False
+    assert "no run of this kind was stopped: a new one" in capsys.readouterr().err
+
+
+def test_auto_leaves_a_run_alone_that_another_process_trains(killed, calls):
+    from hyperdnn.lab._folder import alone
+
+    with alone(killed()):
+        assert main(["run", "toys/bear", "--resume", "auto"]) == 0
+    assert calls[0]["resume"] is False
+
+
+def test_a_folder_says_itself_what_it_holds(killed, toys, calls):
+    folder = killed("--setting", "tiny", "--beta", "7", "--seed", "4", "--variants", "fine-tuning")
+    before = (folder / "env.json").read_text(), (folder / "config.yaml").read_text()
+    assert main(["run", "toys/bear", "--resume", str(folder)]) == 0
+    (call,) = calls
+    assert (call["config"].beta, call["config"].train.iterations) == (7.0, 1)
+    assert (call["seeds"], call["variants"], call["folder"], call["resume"]) == ([4], ["fine-tuning"], folder, True)
+    assert before == ((folder / "env.json").read_text(), (folder / "config.yaml").read_text())
+    assert json.loads((folder / "results.json").read_text())["config"]["beta"] == 7.0
+    page = (folder / "report.html").read_text()
+    assert "hyperdnn run toys/bear --setting tiny --beta 7 --seed 4" in page
+    assert "--resume" not in page
+
+
+def test_what_is_typed_again_may_be_the_same(killed, calls):
+    folder = killed("--beta", "7")
+    assert main(["run", "toys/bear", "--beta", "7", "--seed", "0", "--resume", str(folder)]) == 0
+    assert calls[0]["resume"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--beta", "8"], "holds another run: beta 8.0, started with 7.0"),
+        (["--train.lr", "1"], "holds another run: train.lr 1.0, started with 0.001"),
+        (["--setting", "tiny"], "holds another run: beta 0.01, started with 7.0"),
+        (["--seed", "3"], "holds another run: seed 3, started with 0"),
+        (["--variants", "hypernet"], "holds another run: variants hypernet, started with all"),
+        (["--betta", "8"], "no setting '--betta'. Did you mean '--beta'?"),
+    ],
+)
+def test_another_run_is_told_apart(killed, calls, capsys, arguments, message):
+    folder = killed("--beta", "7")
+    assert main(["run", "toys/bear", *arguments, "--resume", str(folder)]) == 2
+    assert message in capsys.readouterr().err
+    assert calls == []
+
+
+def test_folders_that_cannot_be_gone_on_with_are_told_apart(killed, toys, calls, capsys):
+    def refused(folder):
+        assert main(["run", "toys/bear", "--resume", str(folder)]) == 2
+        return capsys.readouterr().err
+
+    assert "absent holds no run: its env.json is missing" in refused(toys / "absent")
+    assert "was stopped before the first" in refused(killed(checkpoint=False))
+    folder = killed()
+    (folder / "config.yaml").write_text("bet: 1\n")
+    assert "config.yaml: Config has no setting 'bet'" in refused(folder)
+    folder = killed()
+    (folder / "results.json").write_text("{}")
+    assert "holds a run that is finished. See" in refused(folder)
+    folder = killed()
+    kept = json.loads((folder / "env.json").read_text())
+    (folder / "env.json").write_text(json.dumps({**kept, "recipe": "toys/wolf"}))
+    assert "holds a run of toys/wolf, not of toys/bear" in refused(folder)
+    for text in ("{", "[]", "{}", '{"recipe": "toys/bear", "seeds": 3, "variants": null}'):
+        (folder / "env.json").write_text(text)
+        assert "its env.json is missing, damaged or of an older version" in refused(folder)
+    assert calls == []
+
+
+def test_several_devices_are_not_resumed(calls, capsys, tmp_path):
+    line = ["run", "continual/task_conditioned", "--setting", "tiny", "--out", str(tmp_path), "--devices", "2"]
+    assert main([*line, "--resume", "auto"]) == 2
+    assert "keeps no checkpoints and cannot be resumed. Start it again, or train on one" in capsys.readouterr().err
+    assert calls == []
