@@ -11,6 +11,7 @@ from hyperdnn._version import __version__
 if TYPE_CHECKING:
     from hyperdnn import (
         bodies,
+        distributed,
         encoders,
         errors,
         export,
@@ -78,6 +79,7 @@ __all__ = [
     "check_init",
     "classify",
     "clip_gradient",
+    "distributed",
     "encoders",
     "errors",
     "export",

@@ -2,7 +2,7 @@
 
 # ruff: noqa: N811, PLC2701 - private names are the purpose of this file
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ __all__ = [
     "ConvBase",
     "NormBase",
     "accumulates",
+    "after_backward",
     "current_backward",
     "fused_adam_",
     "has_hooks",
@@ -49,6 +50,11 @@ def accumulates(parameter: Tensor) -> bool:
         return torch._C._will_engine_execute_node(torch.autograd.graph.get_gradient_edge(parameter).node)
     except RuntimeError:  # asked about a leaf that torch.autograd.grad was asked for
         return False
+
+
+def after_backward(function: Callable[[], None]) -> None:
+    """Call a function when the backward pass that is running has ended; for hooks, which run inside of one."""
+    torch.autograd.Variable._execution_engine.queue_callback(function)
 
 
 def current_backward() -> int:

@@ -61,10 +61,17 @@ def _reproduce_one(recipe: "RecipeFile", name: str, options: argparse.Namespace)
         raise UsageError(f"{recipe.name} claims nothing in setting '{options.setting}'.{advice}")
     if not settings:
         raise UsageError(f"{recipe.name} claims nothing. Run it: hyperdnn run {name}")
+    from hyperdnn.lab.train._processes import are_several  # torch: wrong usage is answered before
+
     path = options.results / f"{recipe.name}.json"
     for setting in settings:
         with usage():
             config = configuration(name, setting)
+            if are_several(getattr(config, "train", None)):
+                raise UsageError(
+                    f"{recipe.name}: claims are measured in one process, but the setting '{setting}' or torchrun asks "
+                    f"for several. Set train.devices to 1, or see the numbers alone: hyperdnn run {name}"
+                )
         folder = new_folder(options.out, name, config.seed)
         seeds = range(config.seed, config.seed + options.seeds)
         results = execute(options, name, config, folder=folder, seeds=seeds)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyperdnn.cli._doctor import examine
 from hyperdnn.cli._resume import CONFIG, ENVIRONMENT, RESULTS, Run, difference, newest, stopped
-from hyperdnn.cli._usage import UsageError, typed_settings, usage
+from hyperdnn.cli._usage import UsageError, count, typed_settings, usage
 
 if TYPE_CHECKING:
     from hyperdnn.lab.report import Results
@@ -22,6 +22,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     demo = commands.add_parser("demo", help="one recipe with its baselines, to see it work", allow_abbrev=False)
     add_output_options(demo)
     demo.set_defaults(command=run_recipe, name=_DEMO, config=None, setting=None, seed=None, variants=None, resume=None)
+    demo.set_defaults(devices=None, strategy=None)
 
     run = commands.add_parser(
         "run",
@@ -36,6 +37,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     source.add_argument("--config", metavar="FILE", type=Path, help="your own configuration, a YAML file")
     source.add_argument("--setting", help="one of the recipe's configurations, such as tiny")
     run.add_argument("--seed", type=int, help="instead of the configuration's")
+    run.add_argument("--devices", type=count, metavar="N", help="processes that share each batch, one device each")
+    run.add_argument("--strategy", choices=["ddp", "fsdp"], help="of several devices: copies of the model, or parts")
     run.add_argument("--variants", type=_words, metavar="A,B", help="only these of the system and its baselines")
     run.add_argument(
         "--resume",
@@ -58,10 +61,18 @@ def run_recipe(options: argparse.Namespace) -> int:
 
     with usage():
         run, folder = _requested(options)
+    from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several  # torch: wrong usage is answered before
+
     resume = folder is not None
+    options.variants = run.variants
+    if not lab.train.launch(getattr(run.config, "train", None)):
+        # Another process than the first one: it trains with the others and writes nothing.
+        lab.run(options.name, run.config, folder=options.out, seeds=run.seeds, variants=run.variants, resume=resume)
+        return 0
+    if are_several(getattr(run.config, "train", None)):
+        print(f"hyperdnn: {NO_CHECKPOINTS}", file=sys.stderr)
     if folder is None:
         folder = new_folder(options.out, options.name, run.seeds[0])
-    options.variants = run.variants
     results = execute(options, options.name, run.config, folder=folder, seeds=run.seeds, resume=resume)
     print(lab.report.table(results))
     print(f"\nReport  {folder / 'report.html'}")
@@ -137,6 +148,8 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     """What is to be run, and the folder of the run to go on with, if any."""
     if options.resume in {None, "auto"}:
         config = _configuration(options)
+        if options.resume:
+            _check_one_process(config)
         seed = config.seed if options.seed is None else options.seed
         run = Run(config=config, seeds=[seed], variants=options.variants)
         folder = newest(_parent(options.out, options.name), options.name, run) if options.resume else None
@@ -158,6 +171,13 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     return run, folder
 
 
+def _check_one_process(config: Any) -> None:
+    from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several
+
+    if are_several(getattr(config, "train", None)):
+        raise UsageError(f"--resume: {NO_CHECKPOINTS}. Start it again, or train on one device.")
+
+
 def _configuration(options: argparse.Namespace) -> Any:
     from hyperdnn.lab._discover import DEFAULT, configuration, find, load
     from hyperdnn.lab.config import read_yaml
@@ -175,6 +195,10 @@ def _typed(config: Any, options: argparse.Namespace) -> Any:
     from hyperdnn.lab.config import override_from_text, setting_names
 
     typed = typed_settings(options.rest, settings=setting_names(config), options=options.known)
+    for name in ("devices", "strategy"):
+        value = getattr(options, name)
+        if value is not None:
+            typed[f"train.{name}"] = str(value)
     return override_from_text(config, typed)
 
 

@@ -1,7 +1,8 @@
 """Runs a recipe: every variant with every seed, judged against its claims."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -17,10 +18,13 @@ from hyperdnn.lab._folder import CHECKPOINTS, alone, file_name
 from hyperdnn.lab._recipe import Recipe, Variant
 from hyperdnn.lab.baselines import Plain
 from hyperdnn.lab.config import override, seed_everything, to_mapping
-from hyperdnn.lab.train import Checkpoints, Log, Outcome, State
+from hyperdnn.lab.train import Checkpoints, Log, Outcome, State, launch
 from hyperdnn.lab.train._checkpoint import Checkpoint
+from hyperdnn.lab.train._gradients import whole
 from hyperdnn.lab.train._keeper import model_values
+from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several
 from hyperdnn.lab.train._progress import Quiet, visible
+from hyperdnn.lab.train._together import together
 from hyperdnn.models import HyperDNN
 
 __all__ = ["run"]
@@ -43,6 +47,9 @@ def run(
     keeps what is done: a run that was killed goes on where it was, and ends as it would have ended, on the CPU to the
     last bit if torch and the number of threads are the same.
 
+    If the settings ask for several devices, the present program is started again for each further one, to come here as
+    well. The first process writes; there are no checkpoints.
+
     Args:
         recipe_name: as for ``hyperdnn run``.
         config: its configuration; each seed replaces the one in it.
@@ -60,31 +67,36 @@ def run(
 
     Raises:
         ConfigError: an unknown recipe or variant, no seed, a folder with a run that is not to be resumed, or one that
-            another process is at work in.
-        TrainingError: a loss that is not finite.
+            another process is at work in; or a run of several devices that is to be resumed.
+        TrainingError: a loss that is not finite, or another process that ended.
         CheckpointError: a checkpoint cannot be written, or all there are to go on from are damaged.
     """
     recipe = load(recipe_name)
     names = _chosen(recipe, variants)
     if not seeds:
         raise ConfigError("seeds: expected at least one.")
+    several = are_several(getattr(config, "train", None))
+    if several and resume:
+        raise ConfigError(f"resume: {NO_CHECKPOINTS}. Start it again, or train on one device.")
     if (folder / CHECKPOINTS).exists() and not resume:
         raise ConfigError(
             f"{folder} holds a run already. resume=True goes on with it; another folder starts a new one."
         )
+    first = launch(getattr(config, "train", None))
     folder.mkdir(parents=True, exist_ok=True)
     trained: dict[str, list[_Trained]] = {name: [] for name in names}
-    with alone(folder), _threads(threads):
+    with alone(folder) if first else nullcontext(), _threads(threads), together():
         last: _Trained | None = None
         for seed in seeds:
             for name in names:
                 log = Log(
-                    folder / "metrics.jsonl",
-                    progress=visible() if progress else Quiet(),
+                    folder / "metrics.jsonl" if first else None,
+                    progress=visible() if progress and first else Quiet(),
                     labels={"variant": name, "seed": seed},
                 )
-                kept = Checkpoints(folder / CHECKPOINTS / f"seed-{seed}" / file_name(name, recipe.variants))
-                found = kept.latest()
+                place = folder / CHECKPOINTS / f"seed-{seed}" / file_name(name, recipe.variants)
+                kept = None if several else Checkpoints(place)
+                found = kept and kept.latest()
                 if resume and found is None:
                     log.rewind(last.end if last else 0)
                 last = found and _finished(found)
@@ -147,9 +159,10 @@ def _finished(checkpoint: Checkpoint) -> _Trained | None:
 
 
 def _train(
-    recipe: Recipe, variant: Variant, config: Any, log: Log, kept: Checkpoints, resumed: Checkpoint | None
+    recipe: Recipe, variant: Variant, config: Any, log: Log, kept: Checkpoints | None, resumed: Checkpoint | None
 ) -> _Trained:
     """Train one variant with one seed."""
+    start = time.perf_counter()
     seed_everything(config.seed, deterministic=config.train.deterministic)
     data = recipe.data(config)
     model = (variant.build or recipe.build)(config)
@@ -166,6 +179,8 @@ def _train(
         "arrays": {**outcome.arrays, **_embeddings(model)},
         "device": str(next(model.parameters()).device),
     }
+    if kept is None:
+        return _Trained(**done, seconds=time.perf_counter() - start, end=log.position())
     value = {**model_values(state, log), "outcome": done}
     kept.finish(value)
     return _Trained(**done, seconds=value["seconds"], end=value["log"])
@@ -184,7 +199,7 @@ def _embeddings(model: nn.Module) -> dict[str, list[list[float]]]:
     tables = [module for module in model.modules() if isinstance(module, Table)]
     if len(tables) != 1:
         return {}
-    return {"task_embeddings": [row.tolist() for row in tables[0].rows]}
+    return {"task_embeddings": [whole(row).tolist() for row in tables[0].rows]}
 
 
 @contextmanager

@@ -60,3 +60,11 @@ def test_all_goes_on_after_a_recipe_that_fails(toys, calls, capsys, monkeypatch)
     assert main(["reproduce", "--all", "--setting", "default"]) == 1
     assert capsys.readouterr().err == "hyperdnn: toys/ape: broken\n"
     assert _record(toys)["experiments"][0]["setting"] == "default"
+
+
+def test_claims_are_measured_in_one_process(calls, capsys, tmp_path, monkeypatch):
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["reproduce", "continual/task_conditioned", "--out", str(tmp_path)]) == 2
+    assert "claims are measured in one process" in capsys.readouterr().err
+    assert calls == []

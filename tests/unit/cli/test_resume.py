@@ -111,3 +111,10 @@ def test_folders_that_cannot_be_gone_on_with_are_told_apart(killed, toys, calls,
         (folder / "env.json").write_text(text)
         assert "its env.json is missing, damaged or of an older version" in refused(folder)
     assert calls == []
+
+
+def test_several_devices_are_not_resumed(calls, capsys, tmp_path):
+    line = ["run", "continual/task_conditioned", "--setting", "tiny", "--out", str(tmp_path), "--devices", "2"]
+    assert main([*line, "--resume", "auto"]) == 2
+    assert "keeps no checkpoints and cannot be resumed. Start it again, or train on one" in capsys.readouterr().err
+    assert calls == []

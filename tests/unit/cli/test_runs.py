@@ -78,3 +78,18 @@ def test_demo_runs_its_recipe_as_it_is(toys, calls, monkeypatch):
 def test_two_runs_in_one_second_have_two_folders(tmp_path):
     folders = {_runs.new_folder(tmp_path, "toys/bear", 0) for _ in range(3)}
     assert len(folders) == 3
+
+
+def test_devices_and_strategy_are_settings_of_the_loop(calls, tmp_path):
+    line = ["run", "continual/task_conditioned", "--setting", "tiny", "--out", str(tmp_path)]
+    assert main([*line, "--devices", "1"]) == 0
+    assert calls[0]["config"].train.devices == 1
+    assert main([*line, "--devices", "0"]) == 2
+    assert main([*line, "--strategy", "fsdp"]) == 1  # of one device
+    assert main([*line, "--strategy", "zero"]) == 2
+
+
+def test_a_recipe_with_another_loop_has_no_devices(toys, calls, capsys):
+    assert main(["run", "toys/bear", "--devices", "2"]) == 2
+    assert "train.devices" in capsys.readouterr().err
+    assert calls == []

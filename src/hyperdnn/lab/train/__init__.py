@@ -3,8 +3,8 @@
 `fit` trains on one data set, `sequence` on task after task, `joint` on all tasks of a sequence at once. A loop takes
 a `State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings`, which
 belong in a configuration; and a `Log`, which keeps the numbers and shows progress. It returns an `Outcome`, or raises
-`TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not been. `Step`,
-`Evaluate`, `BeforeTask` and `Draw` say what a recipe's functions look like.
+`TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not been. `launch` starts
+the processes that train together. `Step`, `Evaluate`, `BeforeTask` and `Draw` say what a recipe's functions look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
@@ -14,6 +14,7 @@ from hyperdnn.lab.train._joint import joint
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
 from hyperdnn.lab.train._parts import BeforeTask, Draw, Evaluate, Step
+from hyperdnn.lab.train._processes import launch
 from hyperdnn.lab.train._sequence import sequence
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
@@ -32,4 +33,5 @@ __all__ = [
     "BeforeTask",
     "Draw",
     "TrainingError",
+    "launch",
 ]

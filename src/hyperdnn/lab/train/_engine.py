@@ -1,24 +1,23 @@
 """The inner loop that all loops share, on Lightning Fabric."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from hyperdnn.errors import ConfigError, HyperDNNError, MissingExtraError
-from hyperdnn.lab.data import Task
+from hyperdnn.errors import ConfigError, HyperDNNError
+from hyperdnn.lab.data import Batch, Task
 from hyperdnn.lab.train._float32 import generating_in_float32
+from hyperdnn.lab.train._gradients import whole
 from hyperdnn.lab.train._keeper import Keeper
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._parts import Draw, Evaluate, Step
+from hyperdnn.lab.train._processes import Processes
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 from hyperdnn.lab.train._watch import Watch
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 __all__ = ["Engine", "TrainingError"]
 
@@ -52,9 +51,9 @@ class Engine:
         self.state = state
         self.settings = settings
         self.watch = Watch(state.model, settings.clip_generated)
-        self.fabric = _fabric(settings)
-        # One device needs no wrapper around the model, so a step gets what the recipe built, with all its verbs.
-        self.fabric.to_device(state.model)
+        self.processes = Processes(settings)
+        self.processes.prepare(state)
+        self.fabric = self.processes.fabric
         self.keeper = Keeper(state, settings, self.watch, self.fabric)
 
     @property
@@ -82,14 +81,15 @@ class Engine:
         optimizer = self.fabric.setup_optimizers(state.optimizer)
         assert not isinstance(optimizer, tuple)  # as many as went in
         state.model.train()
+        compute = self.processes.wrap(step, state)
         with self.watch.attached():
             for iteration in range(done, iterations):
-                losses = self._gradients(step, draw, optimizer)
+                losses = self._gradients(compute, draw, optimizer)
                 self._clip(optimizer)
                 optimizer.step()
                 state.step += 1
                 if state.step % every == 0 or iteration + 1 == iterations:
-                    log.losses(state, losses)
+                    log.losses(state, self.processes.mean(losses))
                     self.watch.look(state, log)
                 self.watch.forget()
                 log.advance()
@@ -104,14 +104,16 @@ class Engine:
         with torch.no_grad(), self._precision():
             return evaluate(self.state.model, task)
 
-    def _gradients(self, step: Step, draw: Draw, optimizer: Any) -> dict[str, Tensor]:  # of Fabric's wrapper, as below
+    def _gradients(
+        self, compute: Callable[[Batch], dict[str, Tensor]], draw: Draw, optimizer: Any
+    ) -> dict[str, Tensor]:  # of Fabric's wrapper, as below
         """The mean gradient of as many batches as make one step; gives the mean of their losses."""
         state, batches = self.state, self.settings.accumulate
         seen: list[dict[str, Tensor]] = []
         for index in range(batches):
-            batch = draw(generator=state.generator)
+            batch = self.processes.share(draw(generator=state.generator))
             with self._precision():
-                losses = step(state.model, batch, state)
+                losses = compute(batch)
             loss = self._checked(losses)
             if index == 0:  # not before: what is not finite is traced to the gradients of the step before
                 optimizer.zero_grad()
@@ -134,8 +136,9 @@ class Engine:
         if "loss" not in losses:
             raise ConfigError(f"the step returned {sorted(losses)}: expected 'loss' among them, which is minimised.")
         loss, state = losses["loss"], self.state
-        if not bool(torch.isfinite(loss)):
-            values = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
+        mean = self.processes.mean(losses)  # so that all stop, if one must
+        if not bool(torch.isfinite(mean["loss"])):
+            values = ", ".join(f"{name} {value.item():g}" for name, value in mean.items())
             raise TrainingError(
                 f"the loss is not finite at step {state.step} of task {state.task} ({values}). "
                 f"{self.watch.origin()} {_REMEDY}{self._way_back()}"
@@ -161,19 +164,8 @@ class Engine:
         if limit is None:
             return
         norm = self.fabric.clip_gradients(state.model, optimizer, max_norm=limit, error_if_nonfinite=False)
-        if norm is not None and not bool(torch.isfinite(norm)):
+        if norm is not None and not bool(torch.isfinite(whole(norm))):
             raise TrainingError(
                 f"the gradient is not finite at step {state.step} of task {state.task}, though the loss is; the step "
                 f"was not taken. {_REMEDY}{self._way_back()}"
             )
-
-
-def _fabric(settings: Settings) -> "Fabric":
-    try:
-        from lightning_fabric import Fabric
-    except ImportError:
-        raise MissingExtraError("lightning-fabric", extra="lab") from None
-    try:
-        return Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
-    except RuntimeError as error:
-        raise ConfigError(f"train.device: '{settings.device}' is not available on this machine. Use auto.") from error

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperdnn.errors import ConfigError
+from hyperdnn.lab.train._gradients import is_sharded, mean_gradients
 
 __all__ = ["lookahead"]
 
@@ -19,7 +20,8 @@ def lookahead(
     """The change that the optimiser's next step would make to some parameters, as constants.
 
     The step is torch's own, taken by a copy of the optimiser on copies of the parameters, so it is exact for every
-    optimiser and option. It costs the loss's gradient and as much memory as the parameters and their moments.
+    optimiser and option. It costs the loss's gradient and as much memory as the parameters and their moments. Several
+    processes take it for the mean of their losses.
 
     Args:
         loss: a scalar; its graph is kept.
@@ -27,7 +29,7 @@ def lookahead(
         parameters: by name; frozen ones, and those that the loss does not depend on, are left out of the result.
 
     Raises:
-        ConfigError: the optimiser evaluates the loss several times in a step.
+        ConfigError: the optimiser evaluates the loss several times in a step, or parameters are sharded.
     """
     if inspect.signature(optimizer.step).parameters["closure"].default is inspect.Parameter.empty:
         raise ConfigError(
@@ -35,7 +37,12 @@ def lookahead(
             "cannot be told from one gradient. Use Adam, AdamW or SGD."
         )
     trained = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
-    gradients = torch.autograd.grad(loss, list(trained.values()), retain_graph=True, allow_unused=True)
+    if is_sharded(trained.values()):
+        raise ConfigError(
+            "lookahead: under strategy 'fsdp' no process has a whole parameter to take a step of. Use strategy 'ddp'."
+        )
+    own = torch.autograd.grad(loss, list(trained.values()), retain_graph=True, allow_unused=True)
+    gradients = mean_gradients(own, list(trained.values()))
     copies: dict[Tensor, Tensor] = {}
     for parameter, gradient in zip(trained.values(), gradients, strict=True):
         if gradient is not None:

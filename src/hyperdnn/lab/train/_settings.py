@@ -38,6 +38,10 @@ class Settings:
             same numbers, more slowly. On the CPU it does anyway. Of effect under `lab.run`.
         device: where to compute: the best there is, or a kind such as ``"cpu"``.
         precision: of the computation; parameters stay in 32 bits.
+        devices: processes on this machine, with one device each, that share each batch; under ``torchrun`` their number
+            is its own. Several keep no checkpoints.
+        strategy: how several of them share the model: each has a copy and gradients are averaged (``"ddp"``, which
+            ``"auto"`` takes), or each has a part (``"fsdp"``, see `distributed.shard`).
         generate_in_float32: let hypernets compute in 32 bits whatever the precision is, and only the target in fewer.
 
     Raises:
@@ -59,10 +63,12 @@ class Settings:
     deterministic: bool = False
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    devices: int = 1
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     generate_in_float32: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "accumulate", "log_every", "keep_last"):
+        for name in ("iterations", "batch_size", "accumulate", "log_every", "keep_last", "devices"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}.")
         if self.checkpoint_every is not None and self.checkpoint_every < 1:
