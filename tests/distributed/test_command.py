@@ -45,6 +45,7 @@ def test_two_devices_give_the_results_of_one(tmp_path):
     assert together == [pytest.approx(losses, rel=1e-3) for losses in alone]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the other process by /proc")
 def test_a_killed_process_ends_the_other_with_a_message(tmp_path):
     first = _start(tmp_path, "--train.iterations", "1000000", "--devices", "2")
