@@ -1,47 +1,17 @@
 """The page of the benchmarks in a real browser."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on the path")
 PAGE = ROOT / "benchmarks" / "index.html"
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=[400, 1200], ids=["phone", "desktop"])
-def page(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
-    page = browser.new_page(viewport={"width": request.param, "height": 900})
-    page.requested = []
-    page.complaints = []
-    page.on("request", lambda call: page.requested.append(call.url))
-    page.on("console", lambda message: page.complaints.append(message.text))
-    page.goto(PAGE.as_uri())
-    yield page
-    page.close()
+def page_file() -> Path:
+    return PAGE
 
 
 def test_nothing_is_loaded_from_outside(page: Any) -> None:

@@ -1,8 +1,6 @@
 """The report page in a real browser: nothing is loaded from outside, nothing is cut off."""
 
 import math
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +8,6 @@ import pytest
 
 from hyperdnn.lab import report
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on the path")
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 TASKS = 10
 
 
@@ -95,26 +80,6 @@ def results() -> report.Results:
 @pytest.fixture(scope="module")
 def page_file(results: report.Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report.write_page(results, tmp_path_factory.mktemp("run"), report.continual_figures(results))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=[400, 1200], ids=["phone", "desktop"])
-def page(request: pytest.FixtureRequest, browser: Any, page_file: Path) -> Iterator[Any]:
-    page = browser.new_page(viewport={"width": request.param, "height": 900})
-    page.requested = []
-    page.complaints = []
-    page.on("request", lambda call: page.requested.append(call.url))
-    page.on("console", lambda message: page.complaints.append(message.text))
-    page.goto(page_file.as_uri())
-    yield page
-    page.close()
 
 
 def test_nothing_is_loaded_from_outside(page: Any, page_file: Path) -> None:

@@ -1,10 +1,7 @@
 """What every encoder, body and head keeps to."""
 
 import copy
-import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from hyperdnn import bodies, encoders, heads, protocols
 from hyperdnn._torch import tree_leaves, tree_map
 from hyperdnn.errors import ConfigError
 
+from .. import scripts
 from .cases import BODIES, CONTEXTS, ENCODERS, HEADS, LAYOUT, NO_PARTS, PARTS, classes, names
 
 every_part = pytest.mark.parametrize("case", PARTS, ids=names(PARTS))
@@ -192,10 +190,7 @@ def test_differentiates_twice(case):
 
 @pytest.fixture(scope="module")
 def complaints():
-    script = Path(__file__).with_name("compiled.py")
-    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, check=False)
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout.splitlines()[-1])
+    return scripts.complaints(Path(__file__).with_name("compiled.py"), timeout=300)
 
 
 @every_part

@@ -1,31 +1,23 @@
 """Compiled as one graph, a model is the eager one: values, gradients, running statistics."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from ..scripts import complaints
 from .compiled import MODELS, SLOW
 
 SCRIPT = Path(__file__).with_name("compiled.py")
 
 
-def _complaints(backend):
-    run = subprocess.run([sys.executable, SCRIPT, backend], capture_output=True, text=True, timeout=900, check=False)
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout.splitlines()[-1])
-
-
 @pytest.fixture(scope="module")
 def eager():
-    return _complaints("eager")
+    return complaints(SCRIPT, "eager", timeout=900)
 
 
 @pytest.fixture(scope="module")
 def inductor():
-    return _complaints("inductor")
+    return complaints(SCRIPT, "inductor", timeout=900)
 
 
 @pytest.mark.parametrize("name", MODELS)

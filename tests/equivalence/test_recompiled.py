@@ -1,19 +1,16 @@
 """One compiled model for every use; an exported program is the model, with generation inside."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from ..scripts import complaints
 
 SCRIPT = Path(__file__).with_name("recompiled.py")
 
 
 def _complaints(which):
-    run = subprocess.run([sys.executable, SCRIPT, which], capture_output=True, text=True, timeout=900, check=False)
-    assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout.splitlines()[-1])
+    found = complaints(SCRIPT, which, timeout=900)
     return len(found), {name: words for name, words in found.items() if words is not None}
 
 

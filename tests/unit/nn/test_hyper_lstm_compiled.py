@@ -1,6 +1,3 @@
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,25 +6,20 @@ import torch
 from hyperdnn.errors import ConfigError
 from hyperdnn.nn import HyperLSTM
 
+from ...scripts import complaints
 from .hyper_lstm_compiled import CHECKS
 
 SCRIPT = Path(__file__).with_name("hyper_lstm_compiled.py")
 
 
-def _complaints(backend):
-    run = subprocess.run([sys.executable, SCRIPT, backend], capture_output=True, text=True, timeout=1800, check=False)
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout.splitlines()[-1])
-
-
 @pytest.fixture(scope="module")
 def eager():
-    return _complaints("eager")
+    return complaints(SCRIPT, "eager", timeout=1800)
 
 
 @pytest.fixture(scope="module")
 def inductor():
-    return _complaints("inductor")
+    return complaints(SCRIPT, "inductor", timeout=1800)
 
 
 @pytest.mark.parametrize("name", CHECKS)
