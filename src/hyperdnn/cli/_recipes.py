@@ -112,4 +112,5 @@ def _bound(claim: Claim) -> str:
     published = f"; published: {claim.published:g}" if claim.published is not None else ""
     source = f" ({claim.source})" if claim.source else ""
     bound = " and ".join(part for part in (low, high) if part)
-    return f"{claim.metric} {bound} in setting {claim.config}{published}{source}"
+    against = f" minus {claim.minus}" if claim.minus else f" over {claim.over}" if claim.over else ""
+    return f"{claim.metric}{against} {bound} in setting {claim.config}{published}{source}"

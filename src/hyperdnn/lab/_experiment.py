@@ -111,7 +111,7 @@ def run(
         for name, runs in trained.items()
     }
     setting = setting_of(recipe_name, config)
-    claims = [c for c in recipe.claims if c.config == setting and c.metric.partition("/")[0] in names]
+    claims = [c for c in recipe.claims if c.config == setting and set(c.variants) <= set(names)]
     verdicts, reproduced = report.judge(claims, metrics)
     return report.Results(
         **environment,

@@ -31,32 +31,44 @@ class Claim:
         config: the setting it is measured in, ``configs/<family>/<recipe>.<config>.yaml``; ``"default"`` is
             ``configs/<family>/<recipe>.yaml``.
         metric: ``"<variant>/<metric>"``; the mean over seeds is compared.
+        minus: another ``"<variant>/<metric>"``, whose mean is subtracted before: for "better by two points".
+        over: another one, by whose mean it is divided: for "at most half of".
         at_least: the lowest mean that still supports the claim.
         at_most: the highest mean that still supports the claim.
         published: the figure in the publication, in its own unit.
         source: where that figure stands, such as ``"table 1"``.
 
     Raises:
-        ConfigError: the metric names no variant, or no bound is given.
+        ConfigError: a metric names no variant, no bound is given, or both `minus` and `over` are.
     """
 
     text: str
     config: str
     metric: str
+    minus: str = ""
+    over: str = ""
     at_least: int | float | None = None
     at_most: int | float | None = None
     published: int | float | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
-        variant, _, metric = self.metric.partition("/")
-        if not variant or not metric:
-            raise ConfigError(f"claim '{self.text}': expected metric \"<variant>/<metric>\", got '{self.metric}'.")
+        for name in ("metric", "minus", "over"):
+            value = getattr(self, name)
+            if (value or name == "metric") and not all(value.partition("/")):
+                raise ConfigError(f"claim '{self.text}': expected {name} \"<variant>/<metric>\", got '{value}'.")
+        if self.minus and self.over:
+            raise ConfigError(f"claim '{self.text}': minus and over exclude each other.")
         if self.at_least is None and self.at_most is None:
             raise ConfigError(f"claim '{self.text}': nothing to compare with. Give at_least, at_most or both.")
         for name in ("at_least", "at_most", "published"):  # counts are written as whole numbers
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else float(value))
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants that must be trained for it."""
+        return [name.partition("/")[0] for name in (self.metric, self.minus, self.over) if name]
 
 
 @final
@@ -118,9 +130,9 @@ class Recipe:
     def __post_init__(self) -> None:
         _check_config(self.config)
         for claim in self.claims:
-            variant = claim.metric.partition("/")[0]
-            if variant not in self.variants:
-                raise ConfigError(f"claim '{claim.text}': no variant '{variant}'.{nearest(variant, self.variants)}")
+            for variant in claim.variants:
+                if variant not in self.variants:
+                    raise ConfigError(f"claim '{claim.text}': no variant '{variant}'.{nearest(variant, self.variants)}")
 
 
 def _check_config(config: type) -> None:

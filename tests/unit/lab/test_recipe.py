@@ -53,6 +53,20 @@ def test_a_claim_is_about_a_variant_of_the_recipe():
         _recipe(claims=(claim,))
 
 
+@pytest.mark.parametrize("name", ["minus", "over"])
+def test_what_a_claim_compares_with_is_a_variant_of_the_recipe_too(name):
+    with pytest.raises(ConfigError, match=f"{name} \"<variant>/<metric>\", got 'x'"):
+        lab.Claim(text="t", config="default", metric="hypernet/x", at_most=1.0, **{name: "x"})
+    claim = lab.Claim(text="t", config="default", metric="hypernet/x", at_most=1.0, **{name: "plian/x"})
+    with pytest.raises(ConfigError, match="no variant 'plian'"):
+        _recipe(claims=(claim,))
+
+
+def test_a_claim_compares_in_one_way():
+    with pytest.raises(ConfigError, match="exclude each other"):
+        lab.Claim(text="t", config="default", metric="a/x", minus="b/x", over="c/x", at_most=1.0)
+
+
 def test_a_configuration_is_frozen():
     @dataclass
     class Loose:

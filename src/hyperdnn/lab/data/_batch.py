@@ -42,8 +42,8 @@ class Split:
     reordered batch by batch, so ten permuted copies of a set share one tensor.
 
     Args:
-        stored: the inputs ``(samples, channels, height, width)``.
-        targets: one class index for each sample.
+        stored: the inputs, one row for each sample; images are ``(samples, channels, height, width)``.
+        targets: one row for each sample: a class index, or numbers.
         scale: what a stored number is multiplied by.
         shift: what is added afterwards.
         order: the pixels' new order, ``(height * width,)``, the same for each channel; None leaves them as
@@ -71,7 +71,7 @@ class Split:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one input: ``(channels, height, width)``."""
+        """The shape of one input: of an image ``(channels, height, width)``."""
         return tuple(self.stored.shape[1:])
 
     def sample(self, size: int, *, generator: torch.Generator) -> Batch:
@@ -96,21 +96,21 @@ class Split:
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """A classification problem: three splits of one data set. A plain data set is one task.
+    """A problem: three splits of one data set. A plain data set is one task.
 
     Args:
         name: for tables and figures.
         train: what is learnt from.
         validation: what settings are chosen on.
         test: what is reported.
-        classes: number of classes; targets lie in ``0 .. classes - 1``.
+        classes: number of classes, and targets lie in ``0 .. classes - 1``; 0 if they are numbers (regression).
     """
 
     name: str
     train: Split
     validation: Split
     test: Split
-    classes: int
+    classes: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:

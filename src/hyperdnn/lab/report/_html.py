@@ -96,15 +96,23 @@ def _duration(seconds: float) -> str:
 
 def _claim(verdict: Verdict) -> dict[str, Any]:
     variant, _, metric = verdict["metric"].partition("/")
+    minus, over = verdict.get("minus", ""), verdict.get("over", "")
+    unit = "" if over else metric  # a ratio has none
+    against = f" minus {_named(minus)}" if minus else f" over {_named(over)}" if over else ""
     return {
         "text": verdict["text"],
-        "what": f"{variant}: {heading(metric)}",
-        "bound": interval(metric, verdict["at_least"], verdict["at_most"]),
-        "measured": "not measured" if verdict["measured"] is None else number(metric, verdict["measured"]),
+        "what": f"{variant}: {heading(metric)}{against}",
+        "bound": interval(unit, verdict["at_least"], verdict["at_most"]),
+        "measured": "not measured" if verdict["measured"] is None else number(unit, verdict["measured"]),
         "published": published(verdict["published"]),
         "source": verdict["source"],
         "holds": verdict["holds"],
     }
+
+
+def _named(metric: str) -> str:
+    variant, _, name = metric.partition("/")
+    return f"{variant}: {heading(name)}"
 
 
 def _figure(figure: Figure, k: int) -> dict[str, Any]:

@@ -19,10 +19,15 @@ class Summary(TypedDict):
 
 
 class Verdict(TypedDict):
-    """A claim beside what was measured; `measured` is None for a metric that the run does not have."""
+    """A claim beside what was measured; `measured` is None for a metric that the run does not have.
+
+    Where the metric was compared with another one, `measured` is the difference or the ratio.
+    """
 
     text: str
     metric: str
+    minus: NotRequired[str]
+    over: NotRequired[str]
     at_least: float | None
     at_most: float | None
     measured: float | None
@@ -90,12 +95,10 @@ def judge(claims: Sequence[Claim], metrics: Mapping[str, Mapping[str, Summary]])
 
 
 def _verdict(claim: Claim, metrics: Mapping[str, Mapping[str, Summary]]) -> Verdict:
-    variant, _, metric = claim.metric.partition("/")
-    summary = metrics.get(variant, {}).get(metric)
-    measured = None if summary is None else summary["mean"]
+    measured = _measured(claim, metrics)
     low = -math.inf if claim.at_least is None else claim.at_least
     high = math.inf if claim.at_most is None else claim.at_most
-    return Verdict(
+    verdict = Verdict(
         text=claim.text,
         metric=claim.metric,
         at_least=claim.at_least,
@@ -105,3 +108,23 @@ def _verdict(claim: Claim, metrics: Mapping[str, Mapping[str, Summary]]) -> Verd
         source=claim.source,
         holds=measured is not None and low <= measured <= high,
     )
+    if claim.minus:
+        verdict["minus"] = claim.minus
+    if claim.over:
+        verdict["over"] = claim.over
+    return verdict
+
+
+def _measured(claim: Claim, metrics: Mapping[str, Mapping[str, Summary]]) -> float | None:
+    means = []
+    for name in filter(None, (claim.metric, claim.minus, claim.over)):
+        variant, _, metric = name.partition("/")
+        summary = metrics.get(variant, {}).get(metric)
+        if summary is None:
+            return None
+        means.append(summary["mean"])
+    if claim.minus:
+        return means[0] - means[1]
+    if claim.over:
+        return means[0] / means[1] if means[1] else math.nan
+    return means[0]

@@ -4,7 +4,8 @@
 a `State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings`, which
 belong in a configuration; and a `Log`, which keeps the numbers and shows progress. It returns an `Outcome`, or raises
 `TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not been. `launch` starts
-the processes that train together. `Step`, `Evaluate`, `BeforeTask` and `Draw` say what a recipe's functions look like.
+the processes that train together. `Step`, `Evaluate`, `BeforeTask`, `Draw`, `Data` and `Samples` say what a recipe's
+functions and its data look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
@@ -13,7 +14,7 @@ from hyperdnn.lab.train._fit import fit
 from hyperdnn.lab.train._joint import joint
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
-from hyperdnn.lab.train._parts import BeforeTask, Draw, Evaluate, Step
+from hyperdnn.lab.train._parts import BeforeTask, Data, Draw, Evaluate, Samples, Step
 from hyperdnn.lab.train._processes import launch
 from hyperdnn.lab.train._sequence import sequence
 from hyperdnn.lab.train._settings import Settings
@@ -32,6 +33,8 @@ __all__ = [
     "Evaluate",
     "BeforeTask",
     "Draw",
+    "Data",
+    "Samples",
     "TrainingError",
     "launch",
 ]

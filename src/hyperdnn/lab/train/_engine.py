@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import torch
 from torch import Tensor
 
 from hyperdnn.errors import ConfigError, HyperDNNError
-from hyperdnn.lab.data import Batch, Task
 from hyperdnn.lab.train._float32 import generating_in_float32
 from hyperdnn.lab.train._gradients import whole
 from hyperdnn.lab.train._keeper import Keeper
 from hyperdnn.lab.train._log import Log
-from hyperdnn.lab.train._parts import Draw, Evaluate, Step
+from hyperdnn.lab.train._parts import Data, Draw, Evaluate, Step
 from hyperdnn.lab.train._processes import Processes
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
@@ -21,6 +20,7 @@ from hyperdnn.lab.train._watch import Watch
 
 __all__ = ["Engine", "TrainingError"]
 
+Placed = TypeVar("Placed", bound=Data)
 
 _REMEDY = (
     "Lower train.lr, set train.clip_norm, which bounds the model's gradient, or train.clip_generated, which bounds the "
@@ -61,9 +61,10 @@ class Engine:
         """Whether the next call of `optimise` goes on in the middle, with state, task and record as they were then."""
         return self.keeper.pending is not None
 
-    def place(self, task: Task) -> Task:
-        """The task on the model's device."""
-        return task.to(self.fabric.device)
+    def place(self, data: Placed) -> Placed:
+        """The data on the model's device."""
+        placed: Placed = data.to(self.fabric.device)
+        return placed
 
     def optimise(self, step: Step, draw: Draw, *, iterations: int, log: Log) -> None:
         """Train for some iterations with a fresh optimiser: moments of an earlier task would be stale.
@@ -98,14 +99,14 @@ class Engine:
                     self._check_weights()
                     self.keeper.keep(iteration + 1, log)
 
-    def evaluate(self, evaluate: Evaluate, task: Task) -> dict[str, float]:
-        """The recipe's metrics on one task."""
+    def evaluate(self, evaluate: Evaluate, data: Data) -> dict[str, Any]:
+        """The recipe's metrics on its data, such as one task."""
         self.state.model.eval()
         with torch.no_grad(), self._precision():
-            return evaluate(self.state.model, task)
+            return evaluate(self.state.model, data)
 
     def _gradients(
-        self, compute: Callable[[Batch], dict[str, Tensor]], draw: Draw, optimizer: Any
+        self, compute: Callable[[Any], dict[str, Tensor]], draw: Draw, optimizer: Any
     ) -> dict[str, Tensor]:  # of Fabric's wrapper, as below
         """The mean gradient of as many batches as make one step; gives the mean of their losses."""
         state, batches = self.state, self.settings.accumulate

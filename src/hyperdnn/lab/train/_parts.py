@@ -6,17 +6,16 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import torch
 from torch import Tensor
 
-from hyperdnn.lab.data import Batch, Task
 from hyperdnn.lab.train._state import State
 
-__all__ = ["BeforeTask", "Draw", "Evaluate", "Step"]
+__all__ = ["BeforeTask", "Data", "Draw", "Evaluate", "Samples", "Step"]
 
-# The model's class is the recipe's own, and a parameter's type cannot be narrowed: hence Any.
-Step: TypeAlias = Callable[[Any, Batch, State], dict[str, Tensor]]
+# The classes of model, batch and data are the recipe's own, and a parameter's type cannot be narrowed: hence Any.
+Step: TypeAlias = Callable[[Any, Any, State], dict[str, Tensor]]
 """Model, batch, state -> losses by name: ``"loss"`` is minimised, the others are logged."""
 
-Evaluate: TypeAlias = Callable[[Any, Task], dict[str, float]]
-"""Model and one task -> metrics by name."""
+Evaluate: TypeAlias = Callable[[Any, Any], dict[str, Any]]
+"""Model and data -> metrics by name; in `fit`, a list among them is an array for figures."""
 
 BeforeTask: TypeAlias = Callable[[Any, State], None]
 """Model and state, whose ``task`` is the one to be learnt next: what a recipe remembers or freezes before it."""
@@ -26,5 +25,25 @@ BeforeTask: TypeAlias = Callable[[Any, State], None]
 class Draw(Protocol):
     """Where batches come from."""
 
-    def __call__(self, *, generator: torch.Generator) -> Batch:
+    def __call__(self, *, generator: torch.Generator) -> Any:
         """The next batch; all its randomness comes from the generator."""
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """What batches are drawn from, such as `data.Split`."""
+
+    def sample(self, size: int, *, generator: torch.Generator) -> Any:
+        """A random batch, of the recipe's own kind; all its randomness comes from the generator."""
+
+
+@runtime_checkable
+class Data(Protocol):
+    """What a model is trained on and evaluated with, such as `data.Task`."""
+
+    @property
+    def train(self) -> Samples:
+        """What is learnt from."""
+
+    def to(self, device: torch.device | str) -> Any:
+        """The same data on another device."""

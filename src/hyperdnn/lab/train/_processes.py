@@ -86,7 +86,7 @@ class Processes:
 
                 shard(state.model)
 
-    def wrap(self, step: Step, state: State) -> Callable[[Batch], dict[str, Tensor]]:
+    def wrap(self, step: Step, state: State) -> Callable[[Any], dict[str, Tensor]]:
         """A function of a batch that computes the losses of this process's share.
 
         To be made anew when other parameters are trained: the reducer of gradients counts them.
@@ -97,7 +97,7 @@ class Processes:
 
         from hyperdnn.distributed import Verb
 
-        def losses(model: Any, batch: Batch) -> dict[str, Tensor]:
+        def losses(model: Any, batch: Any) -> dict[str, Tensor]:
             found = step(model, batch, state)
             # What is only logged has no backward, and the reducer would wait for it.
             return {name: loss if name == "loss" else loss.detach() for name, loss in found.items()}
@@ -105,14 +105,19 @@ class Processes:
         # Embeddings of tasks that no process sees have no gradient.
         return DistributedDataParallel(Verb(state.model, losses), find_unused_parameters=True)
 
-    def share(self, batch: Batch) -> Batch:
+    def share(self, batch: Any) -> Any:
         """This process's part: samples in turn, and its context if there is one for each.
 
         Raises:
-            ConfigError: if the processes would get unequal parts.
+            ConfigError: if the processes would get unequal parts, or the batch is no `data.Batch`.
         """
         if self.number == 1:
             return batch
+        if not isinstance(batch, Batch):
+            raise ConfigError(
+                f"a batch of type {type(batch).__name__} cannot be divided among {self.number} processes: expected a "
+                "lab.data.Batch. Train on one device."
+            )
         tensors = (batch.inputs, batch.targets, *([batch.context] if batch.context.ndim else []))
         if len({len(tensor) for tensor in tensors}) > 1 or len(batch) % self.number:
             sizes = [len(tensor) for tensor in tensors]

@@ -127,3 +127,10 @@ def test_durations_read_well(seconds: float, text: str, results: Results, tmp_pa
 def test_commit_is_shortened_and_keeps_its_state(results: Results, tmp_path: Path) -> None:
     words = parse(write_page({**results, "commit": f"{'ab' * 20}-dirty"}, tmp_path)).words
     assert "abababababab-dirty" in words
+
+
+@pytest.mark.parametrize(("against", "text"), [("minus", "minus plain"), ("over", "over plain")])
+def test_a_claim_about_two_numbers_says_so(against: str, text: str, results: Results, tmp_path: Path) -> None:
+    results["claims"][0][against] = "plain/final_accuracy"
+    page = write_page(results, tmp_path).read_text(encoding="utf-8")
+    assert f"{text}: accuracy at the end (%)" in page

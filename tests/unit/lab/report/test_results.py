@@ -52,6 +52,28 @@ def test_one_failed_claim_is_enough() -> None:
     assert reproduced is False
 
 
+TWO = {"hypernet": {"loss": summarise([1.0, 2.0])}, "plain": {"loss": summarise([2.0, 4.0])}}
+
+
+@pytest.mark.parametrize(("against", "measured"), [({"minus": "plain/loss"}, -1.5), ({"over": "plain/loss"}, 0.5)])
+def test_a_claim_can_be_about_two_numbers(against: dict[str, str], measured: float) -> None:
+    bounds = {"at_least": measured - 0.1, "at_most": measured + 0.1}
+    made = Claim(text="Better.", config="tiny", metric="hypernet/loss", **against, **bounds)
+    [verdict], reproduced = judge([made], TWO)
+    assert verdict["measured"] == pytest.approx(measured)
+    assert reproduced is True
+    assert {name: verdict[name] for name in against} == against
+    assert made.variants == ["hypernet", "plain"]
+
+
+def test_what_is_compared_with_nothing_does_not_hold() -> None:
+    absent = Claim(text="Better.", config="tiny", metric="hypernet/loss", minus="absent/loss", at_most=0.0)
+    zero = {"hypernet": {"loss": summarise([1.0])}, "plain": {"loss": summarise([0.0])}}
+    ratio = Claim(text="Better.", config="tiny", metric="hypernet/loss", over="plain/loss", at_most=1.0)
+    assert judge([absent], TWO)[1] is False
+    assert judge([ratio], zero)[1] is False
+
+
 @pytest.mark.parametrize("metric", ["hypernet/speed", "absent/final_accuracy", "plain/final_accuracy"])
 def test_what_was_not_measured_supports_nothing(metric: str) -> None:
     verdicts, reproduced = judge([claim(metric, at_least=0.0)], METRICS)

@@ -1,6 +1,8 @@
 import json
+from statistics import fmean
 
 import pytest
+import torch
 
 from hyperdnn.lab.train import Log, fit
 
@@ -15,3 +17,31 @@ def test_fit_learns_its_data_and_says_how_well(state, settings, step, evaluate, 
     assert [line["step"] for line in lines] == [10, 20, 30, 40, 40]
     assert lines[-1]["metrics"] == pytest.approx(outcome.metrics)
     assert lines[-2]["losses"]["loss"] < lines[0]["losses"]["loss"]
+
+
+class _Numbers:
+    """Data of a recipe's own kind: batches are plain tensors."""
+
+    def __init__(self, values):
+        self.values = values
+        self.train = self
+
+    def sample(self, size, *, generator):
+        return self.values[torch.randint(len(self.values), (size,), generator=generator)]
+
+    def to(self, device):
+        return _Numbers(self.values.to(device))
+
+
+def test_data_of_any_kind_and_arrays_for_figures(state, settings):
+    def step(model, batch, state):
+        return {"loss": model(batch).square().mean()}
+
+    def evaluate(model, data):
+        losses = model(data.values).square().mean(-1)
+        return {"loss": losses.mean().item(), "losses": losses.tolist()}
+
+    data = _Numbers(torch.randn(32, 4, generator=torch.Generator().manual_seed(0)))
+    outcome = fit(state, data, settings, step=step, evaluate=evaluate, log=Log(None))
+    assert len(outcome.arrays["losses"]) == 32
+    assert outcome.metrics == {"loss": pytest.approx(fmean(outcome.arrays["losses"]))}
