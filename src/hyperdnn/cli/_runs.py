@@ -128,7 +128,7 @@ def execute(
 def new_folder(out: Path, name: str, seed: int) -> Path:
     """Makes ``<out>/<recipe>/<time>-<seed>``, with a count added where two runs start in the same second."""
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{seed}"
-    parent = _parent(out, name)
+    parent = parent_of(out, name)
     count = 1
     while True:
         folder = parent / (stem if count == 1 else f"{stem}-{count}")
@@ -140,19 +140,20 @@ def new_folder(out: Path, name: str, seed: int) -> Path:
             return folder
 
 
-def _parent(out: Path, name: str) -> Path:
+def parent_of(out: Path, name: str) -> Path:
+    """The folder of all folders of a recipe."""
     return out / (Path(name).stem if name.endswith(".py") else name)
 
 
 def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     """What is to be run, and the folder of the run to go on with, if any."""
     if options.resume in {None, "auto"}:
-        config = _configuration(options)
+        config = configuration_of(options)
         if options.resume:
             _check_one_process(config)
         seed = config.seed if options.seed is None else options.seed
         run = Run(config=config, seeds=[seed], variants=options.variants)
-        folder = newest(_parent(options.out, options.name), options.name, run) if options.resume else None
+        folder = newest(parent_of(options.out, options.name), options.name, run) if options.resume else None
         if options.resume:
             said = f"going on with {folder}" if folder else "no run of this kind was stopped: a new one"
             print(f"hyperdnn: {said}", file=sys.stderr)
@@ -161,7 +162,7 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     kept = stopped(folder, options.name)
     named = options.config or options.setting
     run = Run(
-        config=_configuration(options) if named else _typed(kept.config, options),
+        config=configuration_of(options) if named else _typed(kept.config, options),
         seeds=kept.seeds if options.seed is None else [options.seed],
         variants=options.variants or kept.variants,
     )
@@ -178,7 +179,8 @@ def _check_one_process(config: Any) -> None:
         raise UsageError(f"--resume: {NO_CHECKPOINTS}. Start it again, or train on one device.")
 
 
-def _configuration(options: argparse.Namespace) -> Any:
+def configuration_of(options: argparse.Namespace) -> Any:
+    """The configuration that is asked for: by name or by file, with what was typed."""
     from hyperdnn.lab._discover import DEFAULT, configuration, find, load
     from hyperdnn.lab.config import read_yaml
 

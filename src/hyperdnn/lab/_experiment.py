@@ -27,7 +27,7 @@ from hyperdnn.lab.train._progress import Quiet, visible
 from hyperdnn.lab.train._together import together
 from hyperdnn.models import HyperDNN
 
-__all__ = ["run"]
+__all__ = ["as_it_was", "run", "threads_of_torch", "train_variant"]
 
 
 def run(
@@ -85,7 +85,7 @@ def run(
     first = launch(getattr(config, "train", None))
     folder.mkdir(parents=True, exist_ok=True)
     trained: dict[str, list[_Trained]] = {name: [] for name in names}
-    with alone(folder) if first else nullcontext(), _threads(threads), together():
+    with alone(folder) if first else nullcontext(), threads_of_torch(threads), together():
         last: _Trained | None = None
         for seed in seeds:
             for name in names:
@@ -102,8 +102,8 @@ def run(
                 last = found and _finished(found)
                 if last is None:
                     changed = override(config, {"seed": seed, **recipe.variants[name].changes})
-                    with _as_it_was():
-                        last = _train(recipe, recipe.variants[name], changed, log, kept, found)
+                    with as_it_was():
+                        last = train_variant(recipe, recipe.variants[name], changed, log, kept, found)
                 trained[name].append(last)
         environment = report.environment(device=trained[names[0]][0].device)
     metrics = {
@@ -158,10 +158,24 @@ def _finished(checkpoint: Checkpoint) -> _Trained | None:
         raise CheckpointError(f"{checkpoint.folder} is not the end of a run: {error}.") from error
 
 
-def _train(
-    recipe: Recipe, variant: Variant, config: Any, log: Log, kept: Checkpoints | None, resumed: Checkpoint | None
+def train_variant(
+    recipe: Recipe,
+    variant: Variant,
+    config: Any,
+    log: Log,
+    kept: Checkpoints | None = None,
+    resumed: Checkpoint | None = None,
 ) -> _Trained:
-    """Train one variant with one seed."""
+    """Train one variant with the seed of its configuration.
+
+    Args:
+        recipe: what it is a variant of.
+        variant: which.
+        config: the configuration, the variant's changes included.
+        log: where numbers go.
+        kept: where checkpoints go; None keeps none.
+        resumed: the one to go on from, if any.
+    """
     start = time.perf_counter()
     seed_everything(config.seed, deterministic=config.train.deterministic)
     data = recipe.data(config)
@@ -203,7 +217,7 @@ def _embeddings(model: nn.Module) -> dict[str, list[list[float]]]:
 
 
 @contextmanager
-def _as_it_was() -> Iterator[None]:
+def as_it_was() -> Iterator[None]:
     """What deterministic training asks of torch is taken back at the end."""
     before, warn_only = (
         torch.are_deterministic_algorithms_enabled(),
@@ -218,7 +232,8 @@ def _as_it_was() -> Iterator[None]:
 
 
 @contextmanager
-def _threads(number: int | None) -> Iterator[None]:
+def threads_of_torch(number: int | None) -> Iterator[None]:
+    """Inside, torch has so many threads on the CPU; None leaves them as they are."""
     before = torch.get_num_threads()
     if number is not None:
         torch.set_num_threads(number)
