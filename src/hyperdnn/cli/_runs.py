@@ -22,7 +22,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     demo = commands.add_parser("demo", help="one recipe with its baselines, to see it work", allow_abbrev=False)
     add_output_options(demo)
     demo.set_defaults(command=run_recipe, name=_DEMO, config=None, setting=None, seed=None, variants=None, resume=None)
-    demo.set_defaults(devices=None, strategy=None)
+    demo.set_defaults(devices=None, strategy=None, track=None)
 
     run = commands.add_parser(
         "run",
@@ -45,6 +45,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="auto|FOLDER",
         help="go on with a run that was stopped: the newest one of this kind, or that",
     )
+    run.add_argument("--track", choices=["tensorboard"], help="also write the numbers for TensorBoard")
     add_output_options(run)
     run.set_defaults(command=run_recipe, takes_settings=True)
 
@@ -91,7 +92,7 @@ def execute(
     """Trains into a run folder: configuration, machine, metrics, results, page.
 
     Args:
-        options: the typed ones: variants, quiet, and the line itself.
+        options: the typed ones: variants, quiet, track, and the line itself.
         name: the recipe.
         config: its configuration.
         folder: where everything goes.
@@ -117,6 +118,7 @@ def execute(
         variants=options.variants,
         progress=not options.quiet,
         resume=resume,
+        track=options.track,
     )
     figures = load(name).figures
     line = lab.report.read_json(folder / ENVIRONMENT)["line"]  # the one that began: it makes these results again
@@ -154,7 +156,7 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
         seed = config.seed if options.seed is None else options.seed
         run = Run(config=config, seeds=[seed], variants=options.variants)
         folder = newest(parent_of(options.out, options.name), options.name, run) if options.resume else None
-        if options.resume:
+        if options.resume and not options.quiet:
             said = f"going on with {folder}" if folder else "no run of this kind was stopped: a new one"
             print(f"hyperdnn: {said}", file=sys.stderr)
         return run, folder

@@ -7,7 +7,11 @@ from hyperdnn.errors import ConfigError, MissingExtraError
 from hyperdnn.lab.tuning import Choice, Range
 from hyperdnn.lab.tuning._study import Study, Trial, ranked
 
-SPACE = {"lr": Range(low=1e-4, high=1.0, log=True), "width": Range(low=1, high=8, log=False), "act": Choice(texts=("a", "b"))}
+SPACE = {
+    "lr": Range(low=1e-4, high=1.0, log=True),
+    "width": Range(low=1, high=8, log=False),
+    "act": Choice(texts=("a", "b")),
+}
 REQUEST = {"recipe": "toy", "space": {"lr": "1e-4..1:log"}, "seeds": [0]}
 
 
@@ -19,8 +23,8 @@ class KilledError(BaseException):
 def study(tmp_path):
     made = []
 
-    def study(path=tmp_path / "study.db", **options):
-        made.append(Study(path, options.pop("space", SPACE), **{**dict(request=REQUEST, direction="minimize", seed=3), **options}))
+    def study(path=tmp_path / "study.db", *, request=REQUEST, seed=3):
+        made.append(Study(path, SPACE, request=request, direction="minimize", seed=seed))
         return made[-1]
 
     yield study

@@ -18,7 +18,14 @@ class KilledError(BaseException):
 
 def test_touching_the_test_part_would_be_seen(toy):
     part = toy.task().test
-    for touch in (lambda: part[:], lambda: part.shape, lambda: len(part), lambda: part.to("cpu"), lambda: part.stored + 1):
+    touches = (
+        lambda: part[:],
+        lambda: part.shape,
+        lambda: len(part),
+        lambda: part.to("cpu"),
+        lambda: part.stored + 1,
+    )
+    for touch in touches:
         with pytest.raises(AssertionError, match="the test part was touched"):
             touch()
 
@@ -108,7 +115,7 @@ def test_without_a_trial_there_is_no_best(toy, search, recipe):
 
     recipe(replace(toy.recipe, step=diverging))
     tuning = search(2)
-    with pytest.raises(ConfigError, match="none of the 2 trials stayed within the numbers. Search lower"):
+    with pytest.raises(ConfigError, match="none of the 2 trials stayed within the numbers"):
         _ = tuning.best
 
 
