@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Bar", "Lines", "Progress", "Quiet", "visible"]
 
 _SECONDS = 10.0  # between two plain lines
+_HOUR = 3600.0  # the bar's rate is that of the last steps, but of none that are longer ago: trials of a search are slow
 
 
 @runtime_checkable
@@ -144,6 +145,7 @@ class Bar:
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[text]}"),
             console=Console(stderr=True),
+            speed_estimate_period=_HOUR,
         )
         self.bar.start()
         self.task = self.bar.add_task(title, total=iterations, completed=done, rate="", text="")

@@ -62,6 +62,17 @@ def test_a_bar_shows_all_it_was_told(capsys, monkeypatch):
         assert told in err
 
 
+def test_a_bar_knows_the_rate_of_what_takes_minutes(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    bar, clock = Bar(), [0.0]
+    bar.start("tuning", 4)
+    monkeypatch.setattr(bar.bar, "get_time", lambda: clock[0])
+    for clock[0] in (90.0, 180.0, 270.0):
+        bar.advance()
+    bar.stop()
+    assert "90.0 s/it" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", [Bar, Lines])
 def test_what_never_began_ends_in_silence(kind, capsys):
     kind().stop()
