@@ -123,7 +123,7 @@ class Study:
         import numpy as np
         from optuna.samplers import TPESampler
 
-        entropy = np.random.SeedSequence([self.seed, len(self.finished)])
+        entropy = np.random.SeedSequence([abs(self.seed), len(self.finished)])  # training names a seed below 0
         self.study.sampler = TPESampler(seed=int(entropy.generate_state(1)[0]))
         with _silent():
             trial = self.study.ask(self.distributions)

@@ -181,3 +181,8 @@ def test_several_processes_are_refused(search, config):
 def test_one_process_at_a_time(search, tmp_path):
     with alone(tmp_path), pytest.raises(ConfigError, match="another process"):
         search(1)
+
+
+def test_a_seed_below_zero_is_named(search):
+    with pytest.raises(ConfigError, match="seed: expected 0 to 4294967295, got -1"):
+        search(1, seeds=[-1])
