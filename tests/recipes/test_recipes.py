@@ -83,3 +83,12 @@ def test_every_configuration_fits_and_every_claim_has_one(name):
 def test_the_text_says_what_is_faithful_what_differs_and_what_to_expect(name):
     text = RECIPES[name].text
     assert [word for word in ("Faithful.", "Differs.", "Expected.") if word not in text] == []
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_is_searched_by_default_fits(name):
+    space = load(name).space
+    assert dict(RECIPES[name].space) == dict(space)
+    if not space:
+        pytest.skip(f"{name} is searched in nothing by default")
+    assert lab.tuning.read_space(space, configuration(name, "tiny"))

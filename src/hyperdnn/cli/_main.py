@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from hyperdnn._version import __version__
-from hyperdnn.cli import _doctor, _plan, _recipes, _reproduce, _runs
+from hyperdnn.cli import _doctor, _plan, _recipes, _reproduce, _runs, _tune
 from hyperdnn.cli._usage import UsageError
 from hyperdnn.errors import HyperDNNError, nearest
 
@@ -69,6 +69,6 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     parser.add_argument("--version", action="version", version=f"hyperdnn {__version__}")
     parser.set_defaults(takes_settings=False)
     commands = parser.add_subparsers(metavar="COMMAND", dest="group", required=True)
-    for group in (_runs, _recipes, _reproduce, _plan, _doctor):
+    for group in (_runs, _recipes, _reproduce, _tune, _plan, _doctor):
         group.add_commands(commands)
     return parser, commands.choices

@@ -63,6 +63,10 @@ def show_recipe(options: argparse.Namespace) -> int:
         widths = [max(len(row[i]) for row in rows) for i in range(2)]
         for name, value, comment in rows:
             print(f"  {name:<{widths[0]}}  {value:<{widths[1]}}  {comment}".rstrip())
+    if recipe.space:
+        print(f"\nSearched by default (hyperdnn tune {options.name})")
+        for name, values in recipe.space.items():
+            print(f"  {name}={values}")
     print("\nRun it")
     for setting in configs(recipe) or [DEFAULT]:
         print(f"  hyperdnn run {options.name}" + ("" if setting == DEFAULT else f" --setting {setting}"))
@@ -96,6 +100,7 @@ def _as_json(recipe: RecipeFile) -> dict[str, object]:
         "reference": asdict(recipe.reference),
         "claims": [asdict(claim) for claim in recipe.claims],
         "settings": [asdict(setting) for setting in recipe.settings],
+        "space": recipe.space,
         "configurations": list(configs(recipe)),
     }
 

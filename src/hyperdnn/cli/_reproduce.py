@@ -24,7 +24,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     reproduce.add_argument("--seeds", type=count, default=3, help="how many, from the configuration's on (%(default)s)")
     reproduce.add_argument("--results", type=Path, default=Path("results"), help="folder of results (%(default)s)")
     add_output_options(reproduce)
-    reproduce.set_defaults(command=reproduce_claims, variants=None)
+    reproduce.set_defaults(command=reproduce_claims, variants=None, track=None)
 
 
 def reproduce_claims(options: argparse.Namespace) -> int:

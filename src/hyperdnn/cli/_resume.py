@@ -61,9 +61,9 @@ def stopped(folder: Path, name: str) -> Run:
 
 def difference(wanted: Run, kept: Run) -> str | None:
     """Where a run differs from the one that was stopped, in words; None if they are the same."""
-    from hyperdnn.lab.config import to_mapping
+    from hyperdnn.lab.config import flatten, to_mapping
 
-    ours, theirs = _flat(to_mapping(wanted.config)), _flat(to_mapping(kept.config))
+    ours, theirs = flatten(to_mapping(wanted.config)), flatten(to_mapping(kept.config))
     for name in ours:
         if name != "seed" and ours[name] != theirs.get(name):
             return f"{name} {ours[name]}, started with {theirs.get(name)}"
@@ -86,13 +86,6 @@ def newest(parent: Path, name: str, wanted: Run) -> Path | None:
         except (UsageError, ConfigError):  # not this one
             continue
     return None
-
-
-def _flat(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in mapping.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return flat
 
 
 def _words(values: Sequence[object] | None) -> str:

@@ -22,7 +22,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     demo = commands.add_parser("demo", help="one recipe with its baselines, to see it work", allow_abbrev=False)
     add_output_options(demo)
     demo.set_defaults(command=run_recipe, name=_DEMO, config=None, setting=None, seed=None, variants=None, resume=None)
-    demo.set_defaults(devices=None, strategy=None)
+    demo.set_defaults(devices=None, strategy=None, track=None)
 
     run = commands.add_parser(
         "run",
@@ -45,6 +45,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="auto|FOLDER",
         help="go on with a run that was stopped: the newest one of this kind, or that",
     )
+    run.add_argument("--track", choices=["tensorboard"], help="also write the numbers for TensorBoard")
     add_output_options(run)
     run.set_defaults(command=run_recipe, takes_settings=True)
 
@@ -91,7 +92,7 @@ def execute(
     """Trains into a run folder: configuration, machine, metrics, results, page.
 
     Args:
-        options: the typed ones: variants, quiet, and the line itself.
+        options: the typed ones: variants, quiet, track, and the line itself.
         name: the recipe.
         config: its configuration.
         folder: where everything goes.
@@ -117,6 +118,7 @@ def execute(
         variants=options.variants,
         progress=not options.quiet,
         resume=resume,
+        track=options.track,
     )
     figures = load(name).figures
     line = lab.report.read_json(folder / ENVIRONMENT)["line"]  # the one that began: it makes these results again
@@ -128,7 +130,7 @@ def execute(
 def new_folder(out: Path, name: str, seed: int) -> Path:
     """Makes ``<out>/<recipe>/<time>-<seed>``, with a count added where two runs start in the same second."""
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{seed}"
-    parent = _parent(out, name)
+    parent = parent_of(out, name)
     count = 1
     while True:
         folder = parent / (stem if count == 1 else f"{stem}-{count}")
@@ -140,20 +142,21 @@ def new_folder(out: Path, name: str, seed: int) -> Path:
             return folder
 
 
-def _parent(out: Path, name: str) -> Path:
+def parent_of(out: Path, name: str) -> Path:
+    """The folder of all folders of a recipe."""
     return out / (Path(name).stem if name.endswith(".py") else name)
 
 
 def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     """What is to be run, and the folder of the run to go on with, if any."""
     if options.resume in {None, "auto"}:
-        config = _configuration(options)
+        config = configuration_of(options)
         if options.resume:
             _check_one_process(config)
         seed = config.seed if options.seed is None else options.seed
         run = Run(config=config, seeds=[seed], variants=options.variants)
-        folder = newest(_parent(options.out, options.name), options.name, run) if options.resume else None
-        if options.resume:
+        folder = newest(parent_of(options.out, options.name), options.name, run) if options.resume else None
+        if options.resume and not options.quiet:
             said = f"going on with {folder}" if folder else "no run of this kind was stopped: a new one"
             print(f"hyperdnn: {said}", file=sys.stderr)
         return run, folder
@@ -161,7 +164,7 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     kept = stopped(folder, options.name)
     named = options.config or options.setting
     run = Run(
-        config=_configuration(options) if named else _typed(kept.config, options),
+        config=configuration_of(options) if named else _typed(kept.config, options),
         seeds=kept.seeds if options.seed is None else [options.seed],
         variants=options.variants or kept.variants,
     )
@@ -178,7 +181,8 @@ def _check_one_process(config: Any) -> None:
         raise UsageError(f"--resume: {NO_CHECKPOINTS}. Start it again, or train on one device.")
 
 
-def _configuration(options: argparse.Namespace) -> Any:
+def configuration_of(options: argparse.Namespace) -> Any:
+    """The configuration that is asked for: by name or by file, with what was typed."""
     from hyperdnn.lab._discover import DEFAULT, configuration, find, load
     from hyperdnn.lab.config import read_yaml
 

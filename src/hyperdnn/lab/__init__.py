@@ -1,19 +1,21 @@
 """Everything an experiment needs that is not science.
 
 `Recipe`, `Reference`, `Claim` and `Variant` declare a published system; `run` trains it and measures its
-claims. The folders: `config` (settings as frozen dataclasses, YAML, seeds), `data` (data sets by name),
-`train` (the loops), `losses`, `metrics`, `baselines` (the plain networks that a system is compared with) and
-`report` (results, table, page). Names are loaded when touched, so a recipe's declarations cost no torch.
+claims, `tune` searches its settings. The folders: `config` (settings as frozen dataclasses, YAML, seeds), `data`
+(data sets by name), `train` (the loops), `losses`, `metrics`, `baselines` (the plain networks that a system is
+compared with), `report` (results, table, page) and `tuning`. Names are loaded when touched, so a recipe's
+declarations cost no torch.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hyperdnn.lab import baselines, config, data, losses, metrics, report, train
+    from hyperdnn.lab import baselines, config, data, losses, metrics, report, train, tuning
     from hyperdnn.lab._experiment import run
     from hyperdnn.lab._recipe import Claim, Recipe, Reference, Variant
     from hyperdnn.lab.config import seed_everything
+    from hyperdnn.lab.tuning import tune
 
 _HOMES = {
     "Recipe": "_recipe",
@@ -21,9 +23,10 @@ _HOMES = {
     "Claim": "_recipe",
     "Variant": "_recipe",
     "run": "_experiment",
+    "tune": "tuning",
     "seed_everything": "config",
 }
-_FOLDERS = ("config", "data", "train", "losses", "metrics", "baselines", "report")
+_FOLDERS = ("config", "data", "train", "losses", "metrics", "baselines", "report", "tuning")
 
 __all__ = [
     "Recipe",
@@ -31,6 +34,7 @@ __all__ = [
     "Claim",
     "Variant",
     "run",
+    "tune",
     "seed_everything",
     "config",
     "data",
@@ -39,6 +43,7 @@ __all__ = [
     "metrics",
     "baselines",
     "report",
+    "tuning",
 ]
 
 

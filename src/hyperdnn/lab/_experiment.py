@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import torch
 from torch import nn
@@ -25,9 +25,12 @@ from hyperdnn.lab.train._keeper import model_values
 from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several
 from hyperdnn.lab.train._progress import Quiet, visible
 from hyperdnn.lab.train._together import together
+from hyperdnn.lab.train._track import TensorBoard
 from hyperdnn.models import HyperDNN
 
-__all__ = ["run"]
+__all__ = ["as_it_was", "run", "threads_of_torch", "train_variant"]
+
+_METRICS = "metrics.jsonl"
 
 
 def run(
@@ -40,6 +43,7 @@ def run(
     progress: bool = False,
     threads: int | None = 1,
     resume: bool = False,
+    track: Literal["tensorboard"] | None = None,
 ) -> report.Results:
     """Train a recipe's system and its baselines, and measure what it claims.
 
@@ -61,11 +65,13 @@ def run(
             weights gain little from a second one, and where other programs use the cores they wait for it: a step of
             7 ms was seen to take 430.
         resume: go on with the run in the folder; its recipe, configuration and seeds must be these.
+        track: also write what is in ``metrics.jsonl`` as event files, into ``tensorboard``.
 
     Returns:
         The content of results.json.
 
     Raises:
+        MissingExtraError: TensorBoard is asked for and not installed.
         ConfigError: an unknown recipe or variant, no seed, a folder with a run that is not to be resumed, or one that
             another process is at work in; or a run of several devices that is to be resumed.
         TrainingError: a loss that is not finite, or another process that ended.
@@ -83,16 +89,20 @@ def run(
             f"{folder} holds a run already. resume=True goes on with it; another folder starts a new one."
         )
     first = launch(getattr(config, "train", None))
+    tracker = TensorBoard(folder / track) if track and first else None
     folder.mkdir(parents=True, exist_ok=True)
     trained: dict[str, list[_Trained]] = {name: [] for name in names}
-    with alone(folder) if first else nullcontext(), _threads(threads), together():
+    with alone(folder) if first else nullcontext(), threads_of_torch(threads), together():
+        if tracker is not None:
+            tracker.begin(folder / _METRICS)
         last: _Trained | None = None
         for seed in seeds:
             for name in names:
                 log = Log(
-                    folder / "metrics.jsonl" if first else None,
+                    folder / _METRICS if first else None,
                     progress=visible() if progress and first else Quiet(),
                     labels={"variant": name, "seed": seed},
+                    tracker=tracker,
                 )
                 place = folder / CHECKPOINTS / f"seed-{seed}" / file_name(name, recipe.variants)
                 kept = None if several else Checkpoints(place)
@@ -102,8 +112,8 @@ def run(
                 last = found and _finished(found)
                 if last is None:
                     changed = override(config, {"seed": seed, **recipe.variants[name].changes})
-                    with _as_it_was():
-                        last = _train(recipe, recipe.variants[name], changed, log, kept, found)
+                    with as_it_was():
+                        last = train_variant(recipe, recipe.variants[name], changed, log, kept, found)
                 trained[name].append(last)
         environment = report.environment(device=trained[names[0]][0].device)
     metrics = {
@@ -158,10 +168,24 @@ def _finished(checkpoint: Checkpoint) -> _Trained | None:
         raise CheckpointError(f"{checkpoint.folder} is not the end of a run: {error}.") from error
 
 
-def _train(
-    recipe: Recipe, variant: Variant, config: Any, log: Log, kept: Checkpoints | None, resumed: Checkpoint | None
+def train_variant(
+    recipe: Recipe,
+    variant: Variant,
+    config: Any,
+    log: Log,
+    kept: Checkpoints | None = None,
+    resumed: Checkpoint | None = None,
 ) -> _Trained:
-    """Train one variant with one seed."""
+    """Train one variant with the seed of its configuration.
+
+    Args:
+        recipe: what it is a variant of.
+        variant: which.
+        config: the configuration, the variant's changes included.
+        log: where numbers go.
+        kept: where checkpoints go; None keeps none.
+        resumed: the one to go on from, if any.
+    """
     start = time.perf_counter()
     seed_everything(config.seed, deterministic=config.train.deterministic)
     data = recipe.data(config)
@@ -203,7 +227,7 @@ def _embeddings(model: nn.Module) -> dict[str, list[list[float]]]:
 
 
 @contextmanager
-def _as_it_was() -> Iterator[None]:
+def as_it_was() -> Iterator[None]:
     """What deterministic training asks of torch is taken back at the end."""
     before, warn_only = (
         torch.are_deterministic_algorithms_enabled(),
@@ -218,7 +242,8 @@ def _as_it_was() -> Iterator[None]:
 
 
 @contextmanager
-def _threads(number: int | None) -> Iterator[None]:
+def threads_of_torch(number: int | None) -> Iterator[None]:
+    """Inside, torch has so many threads on the CPU; None leaves them as they are."""
     before = torch.get_num_threads()
     if number is not None:
         torch.set_num_threads(number)

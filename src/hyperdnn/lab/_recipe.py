@@ -109,6 +109,8 @@ class Recipe:
         claims: what the publication says, as bounds on measured numbers.
         variants: the system itself first, then its baselines.
         figures: results -> figures of the report page.
+        space: what ``hyperdnn tune`` searches unless told otherwise: settings and their values as they are typed, such
+            as ``{"train.lr": "1e-4..1e-2:log"}``. A literal too.
 
     Raises:
         ConfigError: the configuration is no frozen dataclass with a seed, or a claim names an unknown
@@ -126,6 +128,7 @@ class Recipe:
     claims: tuple[Claim, ...] = ()
     variants: Mapping[str, Variant] = field(default_factory=lambda: {"hypernet": Variant()})
     figures: Callable[..., Any] | None = None
+    space: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_config(self.config)

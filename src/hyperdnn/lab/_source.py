@@ -1,7 +1,7 @@
 """Reads what a recipe's file declares from its source, without running it."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -36,6 +36,7 @@ class RecipeFile:
         reference: the publication.
         claims: what it says, as bounds on measured numbers.
         settings: the fields of the configuration.
+        space: which of them are searched by default, in which values.
     """
 
     name: str
@@ -45,6 +46,7 @@ class RecipeFile:
     reference: Reference
     claims: tuple[Claim, ...]
     settings: tuple[Setting, ...]
+    space: Mapping[str, str]
 
 
 def read_source(path: Path, name: str) -> RecipeFile:
@@ -75,6 +77,7 @@ def read_source(path: Path, name: str) -> RecipeFile:
         reference=_make(Reference, arguments["reference"], path),
         claims=tuple(_make(Claim, claim, path) for claim in (claims.elts if claims else ())),
         settings=tuple(_settings(tree, ast.unparse(arguments["config"]), source.splitlines())),
+        space=_literal(arguments["space"], path) if "space" in arguments else {},
     )
 
 

@@ -32,6 +32,15 @@ def to_mapping(config: object) -> dict[str, object]:
     return {f.name: _plain(getattr(config, f.name)) for f in fields(config)}  # type: ignore[arg-type]
 
 
+def flatten(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """A nested mapping under dotted names: ``{"beta": 0.1, "train.iterations": 100}``."""
+    flat: dict[str, Any] = {}
+    for name, value in mapping.items():
+        inner = flatten(value) if isinstance(value, Mapping) else {}
+        flat |= {f"{name}.{key}": item for key, item in inner.items()} if inner else {name: value}
+    return flat
+
+
 def override(config: Config, changes: Mapping[str, object]) -> Config:
     """The configuration with some settings replaced.
 

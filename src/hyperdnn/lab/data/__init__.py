@@ -2,8 +2,8 @@
 
 `load` reads a plain set by name: "digits" comes with scikit-learn, "mnist" from ``HYPERDNN_DATA`` or the
 cache. Every set is a `Task` of three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of
-context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks. `path` and
-`available` find the files of a set.
+context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks; `on_validation`
+hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
 
 from hyperdnn.lab.data._batch import Batch, Split, Task
@@ -11,6 +11,7 @@ from hyperdnn.lab.data._continual import permuted, split
 from hyperdnn.lab.data._fetch import DataError, available, path
 from hyperdnn.lab.data._load import load
 from hyperdnn.lab.data._sources import SOURCES, Source
+from hyperdnn.lab.data._validation import on_validation
 
 __all__ = [
     "load",
@@ -19,6 +20,7 @@ __all__ = [
     "Task",
     "permuted",
     "split",
+    "on_validation",
     "path",
     "available",
     "Source",

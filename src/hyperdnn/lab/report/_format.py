@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hyperdnn.lab.report._results import Results, Summary
 
-__all__ = ["MISSING", "columns", "command", "describe", "heading", "interval", "number", "plain", "published"]
+__all__ = ["MISSING", "columns", "command", "describe", "heading", "interval", "number", "plain", "published", "shown"]
 
 MISSING: Final = "\N{EN DASH}"
 _NAMES: Final[Mapping[str, str]] = MappingProxyType(
@@ -37,6 +37,11 @@ def number(metric: str, value: float | int | None) -> str:
     if _is_count(metric):
         return f"{value:,.0f}"
     return f"{value:.4g}"
+
+
+def shown(metric: str, value: float) -> float:
+    """A value of the metric as a number in the unit of its heading, for axes."""
+    return 100 * value if _is_fraction(metric) else value
 
 
 def describe(metric: str, summary: Summary | None) -> str:

@@ -2,12 +2,14 @@
 
 import base64
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from hyperdnn.errors import MissingExtraError
+from hyperdnn.lab.config import flatten
 from hyperdnn.lab.report._format import (
     MISSING,
     columns,
@@ -19,10 +21,40 @@ from hyperdnn.lab.report._format import (
     plain,
     published,
 )
-from hyperdnn.lab.report._results import Results, Verdict
+from hyperdnn.lab.report._results import Environment, Results, Verdict
 from hyperdnn.lab.report._svg import Figure
 
-__all__ = ["write_page"]
+__all__ = ["Page", "duration", "facts", "write", "write_page"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a page says besides its figures.
+
+    Args:
+        recipe: its title.
+        subtitle: below it.
+        summary: what was done and what came of it.
+        headings: of the table's columns.
+        rows: of the table, the names first.
+        config: nested settings and their values.
+        environment: where it was made.
+        command: which makes it again.
+        reproduced: the verdict, if there is one.
+        claims: each as the template wants it.
+    """
+
+    recipe: str
+    subtitle: str
+    summary: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    config: Mapping[str, Any]
+    environment: Mapping[str, str]
+    command: str
+    reproduced: bool | None = None
+    claims: Sequence[Mapping[str, Any]] = ()
 
 
 def write_page(results: Results, folder: Path, figures: Sequence[Figure] = (), *, made_by: str | None = None) -> Path:
@@ -40,35 +72,50 @@ def write_page(results: Results, folder: Path, figures: Sequence[Figure] = (), *
     Returns:
         The path of the page.
     """
+    names = columns(results["metrics"])
+    page = Page(
+        recipe=results["recipe"],
+        subtitle=f"setting {results['setting'] or 'default'}",
+        summary=f"{results.get('summary', '')} {_sentence(results)}",
+        headings=["variant", *map(heading, names)],
+        rows=[
+            [variant, *(describe(name, metrics.get(name)) for name in names)]
+            for variant, metrics in results["metrics"].items()
+        ],
+        config=results["config"],
+        environment=facts(results, results["seeds"], results["wall_time_s"]),
+        command=made_by or command(results),
+        reproduced=results["reproduced"],
+        claims=[_claim(verdict) for verdict in results["claims"]],
+    )
+    return write(page, folder, figures)
+
+
+def write(page: Page, folder: Path, figures: Sequence[Figure]) -> Path:
+    """Write what `write_page` and the page of a tuning have in common.
+
+    Args:
+        page: what it says.
+        folder: where ``report.html`` goes; made if missing.
+        figures: in the order of the page.
+
+    Returns:
+        The path of the page.
+    """
     try:
-        from jinja2 import Environment, StrictUndefined
+        import jinja2
     except ImportError as error:
         raise MissingExtraError("jinja2", extra="lab") from error
     source = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    template = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(source)
-    names = columns(results["metrics"])
-    page = template.render(
-        recipe=results["recipe"],
-        setting=results["setting"] or "default",
-        summary=results.get("summary", ""),
-        sentence=_sentence(results),
-        reproduced=results["reproduced"],
-        headings=[heading(name) for name in names],
-        rows={
-            variant: [describe(name, metrics.get(name)) for name in names]
-            for variant, metrics in results["metrics"].items()
-        },
-        claims=[_claim(verdict) for verdict in results["claims"]],
-        figures=[_figure(figure, k) for k, figure in enumerate(figures)],
-        config=dict(_flat(results["config"])),
-        environment=_environment(results),
-        command=made_by or command(results),
-    )
+    content = {f.name: getattr(page, f.name) for f in fields(page)}
+    content["config"] = {name: plain(value) for name, value in flatten(page.config).items()}
+    text = template.render(**content, figures=[_figure(figure, k) for k, figure in enumerate(figures)])
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -80,14 +127,15 @@ def _sentence(results: Results) -> str:
         f"Of {_many(claims, 'claim')} of the publication, {held} held." if claims else "This setting carries no claim."
     )
     over = f"over {_many(len(seeds), 'seed')}" if len(seeds) != 1 else f"with seed {seeds[0]}"
-    return f"{_many(variants, 'variant')}, trained {over} in {_duration(results['wall_time_s'])}. {outcome}"
+    return f"{_many(variants, 'variant')}, trained {over} in {duration(results['wall_time_s'])}. {outcome}"
 
 
 def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time in the unit that a reader would choose."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -128,22 +176,14 @@ def _figure(figure: Figure, k: int) -> dict[str, Any]:
     return {"title": figure.title, "caption": figure.caption, "image": image}
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted names and values, as the command line takes them."""
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", plain(value)
-
-
-def _environment(results: Results) -> dict[str, str]:
-    commit, dash, state = (results["commit"] or MISSING).partition("-")
+def facts(environment: Environment, seeds: Sequence[int], seconds: float) -> dict[str, str]:
+    """Where and how long something was computed, for readers."""
+    commit, dash, state = (environment["commit"] or MISSING).partition("-")
     return {
-        **results["versions"],
+        **environment["versions"],
         "commit": commit[:12] + dash + state,
-        "device": results["device"],
-        "threads": str(results["threads"]),
-        "seeds": ", ".join(map(str, results["seeds"])) or MISSING,
-        "wall time": _duration(results["wall_time_s"]),
+        "device": environment["device"],
+        "threads": str(environment["threads"]),
+        "seeds": ", ".join(map(str, seeds)) or MISSING,
+        "wall time": duration(seconds),
     }

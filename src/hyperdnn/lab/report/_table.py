@@ -2,15 +2,15 @@
 
 import io
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from textwrap import wrap
+from collections.abc import Iterator, Sequence
+from textwrap import fill, wrap
 from typing import Final
 
 from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.report._format import MISSING, columns, command, describe, heading, published
 from hyperdnn.lab.report._results import Record, Results, Verdict
 
-__all__ = ["markdown", "table"]
+__all__ = ["grid", "markdown", "table"]
 
 _TITLES: Final = ("System", "Setting", "Metric", "Ours", "Baselines", "Published", "Verdict", "Command")
 _HEADING: Final = 12  # letters in a line of a heading, as many as a percentage with its spread
@@ -23,6 +23,25 @@ def table(results: Results, *, width: int | None = None) -> str:
         results: one experiment.
         width: in characters; the terminal's by default. Names and headings wrap to it, numbers do not.
     """
+    names = columns(results["metrics"])
+    cells = {
+        variant: [describe(name, metrics.get(name)) for name in names]
+        for variant, metrics in results["metrics"].items()
+    }
+    lines = [grid(["variant", *map(heading, names)], [[name, *row] for name, row in cells.items()], width=width)]
+    width = width or shutil.get_terminal_size().columns
+    lines += [fill(f"{'✓' if verdict['holds'] else '✗'} {verdict['text']}", width) for verdict in results["claims"]]
+    return "\n".join(lines)
+
+
+def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
+    """Names on the left, numbers on the right.
+
+    Args:
+        headings: of the columns, the names' first.
+        rows: with the names first.
+        width: as for `table`.
+    """
     try:
         from rich import box
         from rich.console import Console
@@ -30,33 +49,26 @@ def table(results: Results, *, width: int | None = None) -> str:
         from rich.text import Text
     except ImportError as error:
         raise MissingExtraError("rich", extra="lab") from error
-    names = columns(results["metrics"])
-    cells = {
-        variant: [describe(name, metrics.get(name)) for name in names]
-        for variant, metrics in results["metrics"].items()
-    }
-    titles = ["\n".join(wrap(heading(name), _HEADING)) for name in names]
-    rows = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    rows.add_column("variant")
+    first, *others = headings
+    titles = ["\n".join(wrap(title, _HEADING)) for title in others]
+    lines = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    lines.add_column(first)
     for title in titles:
-        # broken above, so that only the names of the variants are left for rich to wrap
-        rows.add_column(Text(title), justify="right", no_wrap=True)
-    for variant, row in cells.items():
-        rows.add_row(Text(variant), *row)
+        # broken above, so that only the names of the rows are left for rich to wrap
+        lines.add_column(Text(title), justify="right", no_wrap=True)
+    for name, *cells in rows:
+        lines.add_row(Text(name), *cells)
     output = io.StringIO()
-    width = max(width or shutil.get_terminal_size().columns, _least_width(titles, cells))
-    console = Console(file=output, width=width, color_system=None)
-    console.print(rows)
-    for verdict in results["claims"]:
-        console.print(Text(f"{'✓' if verdict['holds'] else '✗'} {verdict['text']}"))
+    width = max(width or shutil.get_terminal_size().columns, _least_width(first, titles, rows))
+    Console(file=output, width=width, color_system=None).print(lines)
     # rich pads each line to the table's width
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines()).strip("\n")
 
 
-def _least_width(titles: Sequence[str], cells: Mapping[str, Sequence[str]]) -> int:
+def _least_width(first: str, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Letters in the narrowest line of the table: beyond a narrower terminal, but without a number broken in two."""
-    names = max(len(word) for variant in ("variant", *cells) for word in variant.split())
-    content = zip(map(str.splitlines, titles), *cells.values(), strict=True)
+    names = max(len(word) for name in (first, *(row[0] for row in rows)) for word in name.split())
+    content = zip(map(str.splitlines, titles), *(row[1:] for row in rows), strict=True)
     numbers = [max(map(len, [*lines, *column])) for lines, *column in content]
     return names + sum(numbers) + 2 * len(numbers) + 2
 

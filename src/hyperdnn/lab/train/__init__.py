@@ -2,10 +2,10 @@
 
 `fit` trains on one data set, `sequence` on task after task, `joint` on all tasks of a sequence at once. A loop takes
 a `State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings`, which
-belong in a configuration; and a `Log`, which keeps the numbers and shows progress. It returns an `Outcome`, or raises
-`TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not been. `launch` starts
-the processes that train together. `Step`, `Evaluate`, `BeforeTask`, `Draw`, `Data` and `Samples` say what a recipe's
-functions and its data look like.
+belong in a configuration; and a `Log`, which keeps the numbers, shows progress and may pass numbers on to a `Tracker`,
+such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With `Checkpoints` in its state, it can be
+killed and goes on as if it had not been. `launch` starts the processes that train together. `Step`, `Evaluate`,
+`BeforeTask`, `Draw`, `Data` and `Samples` say what a recipe's functions and its data look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
@@ -19,6 +19,7 @@ from hyperdnn.lab.train._processes import launch
 from hyperdnn.lab.train._sequence import sequence
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
+from hyperdnn.lab.train._track import TensorBoard, Tracker
 
 __all__ = [
     "fit",
@@ -28,6 +29,8 @@ __all__ = [
     "Settings",
     "Checkpoints",
     "Log",
+    "Tracker",
+    "TensorBoard",
     "Outcome",
     "Step",
     "Evaluate",

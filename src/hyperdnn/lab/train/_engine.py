@@ -14,6 +14,7 @@ from hyperdnn.lab.train._keeper import Keeper
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._parts import Data, Draw, Evaluate, Step
 from hyperdnn.lab.train._processes import Processes
+from hyperdnn.lab.train._scale import Scale
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 from hyperdnn.lab.train._watch import Watch
@@ -26,6 +27,7 @@ _REMEDY = (
     "Lower train.lr, set train.clip_norm, which bounds the model's gradient, or train.clip_generated, which bounds the "
     "one that enters a hypernet."
 )
+_HALF = "Numbers above 65504 are infinite in 16-mixed: set train.precision to bf16-mixed or 32-true."
 
 
 class TrainingError(HyperDNNError, ArithmeticError):
@@ -54,6 +56,7 @@ class Engine:
         self.processes = Processes(settings)
         self.processes.prepare(state)
         self.fabric = self.processes.fabric
+        self.scale = Scale(self.fabric)
         self.keeper = Keeper(state, settings, self.watch, self.fabric)
 
     @property
@@ -74,7 +77,8 @@ class Engine:
         Raises:
             ConfigError: the step returns no ``"loss"``.
             TrainingError: the loss is not finite, or under ``clip_norm`` the gradient, or the weights when a checkpoint
-                is due.
+                is due. In ``"16-mixed"``, a gradient that is not finite costs a step, and is an error only if no
+                scale of the loss helps.
             CheckpointError: a checkpoint cannot be written.
         """
         state, every = self.state, self.settings.log_every
@@ -85,9 +89,10 @@ class Engine:
         compute = self.processes.wrap(step, state)
         with self.watch.attached():
             for iteration in range(done, iterations):
+                self.watch.scale = self.scale.value
                 losses = self._gradients(compute, draw, optimizer)
                 self._clip(optimizer)
-                optimizer.step()
+                self._step(optimizer)
                 state.step += 1
                 if state.step % every == 0 or iteration + 1 == iterations:
                     log.losses(state, self.processes.mean(losses))
@@ -142,7 +147,7 @@ class Engine:
             values = ", ".join(f"{name} {value.item():g}" for name, value in mean.items())
             raise TrainingError(
                 f"the loss is not finite at step {state.step} of task {state.task} ({values}). "
-                f"{self.watch.origin()} {_REMEDY}{self._way_back()}"
+                f"{self.watch.origin()} {f'{_HALF} ' if self.scale.varies else ''}{_REMEDY}{self._way_back()}"
             )
         return loss
 
@@ -160,11 +165,22 @@ class Engine:
         newest = None if self.state.checkpoints is None else self.state.checkpoints.newest()
         return "" if newest is None else f" The last good checkpoint is {newest}."
 
+    def _step(self, optimizer: Any) -> None:  # of Fabric's wrapper, as below
+        state = self.state
+        self.scale.step(optimizer)
+        if self.scale.exhausted:
+            raise TrainingError(
+                f"the gradient is not finite at step {state.step} of task {state.task}, however little the loss is "
+                f"scaled, though the loss is. {_HALF} {_REMEDY}{self._way_back()}"
+            )
+
     def _clip(self, optimizer: Any) -> None:  # Fabric's wrapper has no public name
         state, limit = self.state, self.settings.clip_norm
         if limit is None:
             return
         norm = self.fabric.clip_gradients(state.model, optimizer, max_norm=limit, error_if_nonfinite=False)
+        if self.scale.varies:
+            return  # the step is skipped if the gradient overflowed
         if norm is not None and not bool(torch.isfinite(whole(norm))):
             raise TrainingError(
                 f"the gradient is not finite at step {state.step} of task {state.task}, though the loss is; the step "

@@ -13,6 +13,7 @@ from hyperdnn.errors import CheckpointError
 from hyperdnn.inspect import Finding
 from hyperdnn.lab.train._progress import Progress, Quiet
 from hyperdnn.lab.train._state import State
+from hyperdnn.lab.train._track import Tracker
 
 __all__ = ["Log"]
 
@@ -27,6 +28,7 @@ class Log:
         path: the file; None keeps nothing.
         progress: who watches; nobody by default.
         labels: what every line begins with, such as the variant and the seed.
+        tracker: gets every line that is kept, as well.
     """
 
     def __init__(
@@ -35,14 +37,18 @@ class Log:
         *,
         progress: Progress | None = None,
         labels: Mapping[str, str | int] | None = None,
+        tracker: Tracker | None = None,
     ) -> None:
         self.path = path
         self.progress = progress or Quiet()
         self.labels = dict(labels or {})
+        self.tracker = tracker
+        self.shown: dict[str, str] = {}
 
     def start(self, iterations: int, *, done: int = 0) -> None:
         """Training begins, or goes on where so many iterations are done."""
         title = ", ".join(value if isinstance(value, str) else f"{name} {value}" for name, value in self.labels.items())
+        self.shown.clear()
         self.progress.start(title, iterations, done)
 
     def advance(self) -> None:
@@ -50,13 +56,15 @@ class Log:
         self.progress.advance()
 
     def losses(self, state: State, losses: Mapping[str, Tensor]) -> None:
-        """Keep the losses of the present batch."""
-        self._write(state, "losses", {name: loss.item() for name, loss in losses.items()})
+        """Keep the losses of the present batch, and show the one that is minimised."""
+        values = {name: loss.item() for name, loss in losses.items()}
+        self._write(state, "losses", values)
+        self._show("losses", {name: value for name, value in values.items() if name == "loss"})
 
     def metrics(self, state: State, metrics: Mapping[str, float]) -> None:
         """Keep and show what an evaluation measured."""
         self._write(state, "metrics", metrics)
-        self.progress.show(", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items()))
+        self._show("metrics", metrics)
 
     def warn(self, state: State, model: str, finding: Finding) -> None:
         """Keep and show what is wrong with a generator.
@@ -73,6 +81,8 @@ class Log:
     def stop(self) -> None:
         """Training ends."""
         self.progress.stop()
+        if self.tracker is not None:
+            self.tracker.close()
 
     def position(self) -> int:
         """How many bytes the file has; they are on the disk when this returns."""
@@ -101,6 +111,13 @@ class Log:
             )
         if size > position:
             os.truncate(self.path, position)
+        if self.tracker is not None:
+            self.tracker.begin(self.path)
+
+    def _show(self, kind: str, values: Mapping[str, float]) -> None:
+        """What was measured last, behind the losses of the present batch."""
+        self.shown[kind] = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
+        self.progress.show(", ".join(filter(None, (self.shown.get(one) for one in ("losses", "metrics")))))
 
     def _write(self, state: State, kind: str, content: Mapping[str, Any]) -> None:
         if self.path is None:
@@ -108,3 +125,5 @@ class Log:
         line = {**self.labels, "step": state.step, "task": state.task, kind: dict(content)}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        if self.tracker is not None:
+            self.tracker.add(line)

@@ -141,12 +141,17 @@ class Processes:
 def _fabric(settings: Settings) -> "Fabric":
     try:
         from lightning_fabric import Fabric
+        from lightning_fabric.plugins import MixedPrecision
         from lightning_fabric.strategies.ddp import DDPStrategy
         from lightning_fabric.utilities.exceptions import MisconfigurationException
     except ImportError:
         raise MissingExtraError("lightning-fabric", extra="lab") from None
     devices, nodes = _asked(settings)
-    options: dict[str, Any] = {"accelerator": settings.device, "devices": devices, "precision": settings.precision}
+    options: dict[str, Any] = {"accelerator": settings.device, "devices": devices}
+    if settings.precision == "16-mixed" and _on_cpu(settings):
+        options["plugins"] = MixedPrecision("16-mixed", "cpu")  # Fabric by itself would take bfloat16, and only warn
+    else:
+        options["precision"] = settings.precision
     several = devices * nodes > 1
     if several:
         options |= {"num_nodes": nodes, "strategy": DDPStrategy(timeout=_PATIENCE)}
@@ -161,6 +166,13 @@ def _fabric(settings: Settings) -> "Fabric":
     if several:
         fabric.launch()
     return fabric
+
+
+def _on_cpu(settings: Settings) -> bool:
+    """Whether the best device there is, if none is named, is the CPU."""
+    if settings.device != "auto":
+        return settings.device == "cpu"
+    return not torch.cuda.is_available() and not torch.backends.mps.is_available()
 
 
 def _asked(settings: Settings) -> tuple[int, int]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Bar", "Lines", "Progress", "Quiet", "visible"]
 
 _SECONDS = 10.0  # between two plain lines
+_HOUR = 3600.0  # the bar's rate is that of the last steps, but of none that are longer ago: trials of a search are slow
 
 
 @runtime_checkable
@@ -41,6 +42,13 @@ class Progress(Protocol):
 def visible() -> Progress:
     """A bar if standard error is a terminal, plain lines otherwise."""
     return Bar() if sys.stderr.isatty() else Lines()
+
+
+def _speed(rate: float) -> str:
+    """Iterations in a second, or seconds for one of the slow."""
+    if 0 < rate < 1:
+        return f"{1 / rate:,.1f} s/it"
+    return f"{rate:,.0f} it/s"
 
 
 @final
@@ -91,8 +99,10 @@ class Lines:
             self._print()
 
     def show(self, text: str) -> None:
-        """Remember it for the next line."""
+        """Remember it for the next line, and write that, if it is time."""
         self.text = text
+        if self.iterations and time.monotonic() - self.printed >= self.seconds:
+            self._print()
 
     def warn(self, text: str) -> None:
         """Write it now."""
@@ -107,7 +117,7 @@ class Lines:
         self.printed = time.monotonic()
         rate = (self.done - self.earlier) / max(self.printed - self.began, 1e-9)
         left = (self.iterations - self.done) / rate if rate else 0.0
-        parts = [f"{self.title}: {self.done:,}/{self.iterations:,}", f"{rate:,.0f} it/s"]
+        parts = [f"{self.title}: {self.done:,}/{self.iterations:,}", _speed(rate)]
         parts += [f"{left:.0f} s left"] if left else []
         parts += [self.text] if self.text else []
         print(", ".join(parts), file=sys.stderr, flush=True)
@@ -135,6 +145,7 @@ class Bar:
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[text]}"),
             console=Console(stderr=True),
+            speed_estimate_period=_HOUR,
         )
         self.bar.start()
         self.task = self.bar.add_task(title, total=iterations, completed=done, rate="", text="")
@@ -143,7 +154,7 @@ class Bar:
         """Draw one iteration more."""
         assert self.bar is not None
         speed = self.bar.tasks[0].speed
-        self.bar.update(self.task, advance=1, rate=f"{speed:,.0f} it/s" if speed else "")
+        self.bar.update(self.task, advance=1, rate=_speed(speed) if speed else "")
 
     def show(self, text: str) -> None:
         """Write it behind the bar."""

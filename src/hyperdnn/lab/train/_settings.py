@@ -22,8 +22,8 @@ class Settings:
         batch_size: samples in a batch.
         accumulate: batches whose mean gradient makes one iteration; where each has a context of its own, as in `joint`,
             that many contexts in the memory of one.
-        optimizer: which one; Adam and AdamW are fused, since their step is the largest cost of a hypernet that
-            generates for one context.
+        optimizer: which one; Adam and AdamW are fused (but for ``"16-mixed"``), since their step is the largest cost
+            of a hypernet that generates for one context.
         lr: learning rate.
         momentum: of SGD.
         weight_decay: coupled with the gradient, but decoupled for AdamW.
@@ -37,7 +37,9 @@ class Settings:
         deterministic: refuse operators that are not, and choose those that are: on CUDA, the same seed then gives the
             same numbers, more slowly. On the CPU it does anyway. Of effect under `lab.run`.
         device: where to compute: the best there is, or a kind such as ``"cpu"``.
-        precision: of the computation; parameters stay in 32 bits.
+        precision: of the computation; parameters stay in 32 bits. ``"16-mixed"`` is for devices without bfloat16: it
+            scales the loss so that small gradients are not lost, skips steps in which they overflow, and lowers the
+            scale (see `torch.amp.GradScaler`).
         devices: processes on this machine, with one device each, that share each batch; under ``torchrun`` their number
             is its own. Several keep no checkpoints.
         strategy: how several of them share the model: each has a copy and gradients are averaged (``"ddp"``, which
@@ -62,7 +64,7 @@ class Settings:
     keep_last: int = 2
     deterministic: bool = False
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     devices: int = 1
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     generate_in_float32: bool = False
@@ -82,6 +84,11 @@ class Settings:
                 raise ConfigError(f"{name}: expected more than 0, or null for no clipping, got {norm}.")
         if self.momentum and self.optimizer != "sgd":
             raise ConfigError(f"momentum belongs to sgd; {self.optimizer} has betas of its own.")
+        if self.precision == "16-mixed" and self.strategy == "fsdp":
+            raise ConfigError(
+                "precision: '16-mixed' wants whole gradients, and under strategy 'fsdp' no process has one. "
+                "Use 'bf16-mixed', or strategy 'ddp'."
+            )
 
     def make_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """A fresh optimiser of these parameters, those left out that are frozen."""
@@ -91,4 +98,5 @@ class Settings:
         if self.optimizer == "sgd":
             return torch.optim.SGD(trained, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
         kind = torch.optim.Adam if self.optimizer == "adam" else torch.optim.AdamW
-        return kind(trained, lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        fused = self.precision != "16-mixed"  # it would unscale by itself, after gradients are clipped
+        return kind(trained, lr=self.lr, weight_decay=self.weight_decay, fused=fused)

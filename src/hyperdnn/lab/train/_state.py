@@ -48,7 +48,8 @@ class State:
         """The change that the optimiser's next step would make if this were the whole loss.
 
         Nothing is changed, and the loss can still be used. The changes are constants. What
-        ``clip_norm`` does is left out, and so are other batches of the same step (``accumulate``).
+        ``clip_norm`` does is left out, and so are other batches of the same step (``accumulate``). In ``"16-mixed"``,
+        the loss is not scaled for it, so very small gradients are lost.
 
         Args:
             loss: a scalar that depends on the model's parameters.

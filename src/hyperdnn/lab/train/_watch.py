@@ -33,6 +33,7 @@ class Watch:
     def __init__(self, model: nn.Module, clip: float | None) -> None:
         self.model = model
         self.clip = clip
+        self.scale = 1.0  # what the loss is multiplied with before its gradient is computed
         self.watched = {path: part for path, part in model.named_modules() if isinstance(part, HyperDNN)}
         self.generated: dict[str, tuple[Context, Weights]] = {}
         self.recent: dict[str, Tensor] = {}
@@ -93,7 +94,9 @@ class Watch:
     def _passing(self, path: str, hypernet: nn.Module, args: tuple[Any, ...], weights: Weights) -> Weights | None:
         if not is_mapped(next(iter(weights.values()))):
             self.generated[path] = (args[0] if args else None, weights)
-        return None if self.clip is None else clip_gradient(weights, self.watched[path].target.layout, self.clip)
+        if self.clip is None:
+            return None
+        return clip_gradient(weights, self.watched[path].target.layout, self.clip * self.scale)
 
     def _findings(self, path: str) -> list[Finding]:
         context, comparable = self._context(path)

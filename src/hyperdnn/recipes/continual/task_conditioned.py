@@ -222,4 +222,5 @@ RECIPE = lab.Recipe(
         "multitask": lab.Variant(loop=lab.train.joint),
     },
     figures=lab.report.continual_figures,
+    space={"beta": "1e-3..1:log", "train.lr": "1e-4..1e-2:log"},
 )

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from hyperdnn.errors import ConfigError
-from hyperdnn.lab.config import from_mapping, override, setting_names, to_mapping
+from hyperdnn.lab.config import flatten, from_mapping, override, setting_names, to_mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,3 +125,8 @@ def test_changes_are_made_together():
 
 def test_setting_names_are_dotted():
     assert setting_names(Strict(seed=0, train=Train())) == ["seed", "train", "train.iterations", "train.lr"]
+
+
+def test_nested_names_are_dotted():
+    nested = {"seed": 0, "train": {"lr": 0.1, "inner": {"a": [1, {"b": 2}]}}, "empty": {}}
+    assert flatten(nested) == {"seed": 0, "train.lr": 0.1, "train.inner.a": [1, {"b": 2}], "empty": {}}

@@ -58,13 +58,14 @@ def test_whoever_watches_is_told(state):
     log = Log(progress=watcher, labels={"variant": "beta 0", "seed": 7})
     log.start(2, done=1)
     log.advance()
-    log.losses(state, {"loss": torch.tensor(0.25)})
+    log.losses(state, {"loss": torch.tensor(0.25), "keep": torch.tensor(7.0)})
     log.metrics(state, {"final_accuracy": 0.123456})
     log.stop()
     assert watcher.heard == [
         ("start", "beta 0, seed 7", 2, 1),
         ("advance",),
-        ("show", "final accuracy 0.1235"),
+        ("show", "loss 0.25"),
+        ("show", "loss 0.25, final accuracy 0.1235"),
         ("stop",),
     ]
 

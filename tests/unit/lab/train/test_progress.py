@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from hyperdnn.errors import GeneratorWarning
-from hyperdnn.lab.train._progress import Bar, Lines, Quiet, visible
+from hyperdnn.lab.train._progress import Bar, Lines, Quiet, _speed, visible
 
 
 def _run(progress, iterations=3):
@@ -38,6 +38,21 @@ def test_lines_come_when_it_is_time(capsys):
     assert " s left" in line
 
 
+def test_what_is_shown_is_a_line_when_it_is_time(capsys):
+    progress = Lines(seconds=0.0)
+    progress.show("before it begins")
+    progress.start("toy", 2)
+    progress.show("trial 0 at 50 %")
+    assert capsys.readouterr().err == "toy: 0/2, 0 it/s, trial 0 at 50 %\n"
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"), [(0.0, "0 it/s"), (0.02, "50.0 s/it"), (1.0, "1 it/s"), (12345.6, "12,346 it/s")]
+)
+def test_slow_iterations_are_counted_in_seconds(rate, words):
+    assert _speed(rate) == words
+
+
 def test_a_bar_shows_all_it_was_told(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     _run(Bar())
@@ -45,6 +60,17 @@ def test_a_bar_shows_all_it_was_told(capsys, monkeypatch):
     assert out == ""
     for told in ("beta 0, seed 7", "3/3", "accuracy 0.95"):
         assert told in err
+
+
+def test_a_bar_knows_the_rate_of_what_takes_minutes(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    bar, clock = Bar(), [0.0]
+    bar.start("tuning", 4)
+    monkeypatch.setattr(bar.bar, "get_time", lambda: clock[0])
+    for clock[0] in (90.0, 180.0, 270.0):
+        bar.advance()
+    bar.stop()
+    assert "90.0 s/it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", [Bar, Lines])
