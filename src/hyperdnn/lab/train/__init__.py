@@ -1,13 +1,18 @@
 """Training loops, and what they share.
 
-`fit` trains on one data set, `sequence` on task after task, `joint` on all tasks of a sequence at once. A loop takes
-a `State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings`, which
-belong in a configuration; and a `Log`, which keeps the numbers and shows progress. It returns an `Outcome`, or raises
-`TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not been. `launch` starts
-the processes that train together. `Step`, `Evaluate`, `BeforeTask` and `Draw` say what a recipe's functions look like.
+`fit` trains on one data set, `sequence` on task after task, `joint` on all tasks of a sequence at once, and `rounds`
+the weights that a `Server` (`Generating`, `Averaging`) sends to `Clients`, each with data of its own. A loop takes a
+`State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings` (and
+`ClientSettings`), which belong in a configuration; and a `Log`, which keeps the numbers and shows progress. It returns
+an `Outcome`, or raises `TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not
+been. `launch` starts the processes that train together. `Step`, `Evaluate`, `BeforeTask` and `Draw` say what a recipe's
+functions look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
+from hyperdnn.lab.train._client import Client, ClientModel
+from hyperdnn.lab.train._client_settings import ClientSettings
+from hyperdnn.lab.train._clients import Clients, Reply, Sent
 from hyperdnn.lab.train._engine import TrainingError
 from hyperdnn.lab.train._fit import fit
 from hyperdnn.lab.train._joint import joint
@@ -15,7 +20,9 @@ from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
 from hyperdnn.lab.train._parts import BeforeTask, Draw, Evaluate, Step
 from hyperdnn.lab.train._processes import launch
+from hyperdnn.lab.train._rounds import rounds
 from hyperdnn.lab.train._sequence import sequence
+from hyperdnn.lab.train._server import Averaging, Generating, Server
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 
@@ -23,8 +30,10 @@ __all__ = [
     "fit",
     "sequence",
     "joint",
+    "rounds",
     "State",
     "Settings",
+    "ClientSettings",
     "Checkpoints",
     "Log",
     "Outcome",
@@ -32,6 +41,14 @@ __all__ = [
     "Evaluate",
     "BeforeTask",
     "Draw",
+    "Server",
+    "Generating",
+    "Averaging",
+    "Clients",
+    "Client",
+    "ClientModel",
+    "Sent",
+    "Reply",
     "TrainingError",
     "launch",
 ]
