@@ -30,7 +30,7 @@ def calls(monkeypatch):
     """Replaces `lab.run` by one that trains nothing; the list holds the arguments of each call."""
     made = []
 
-    def run(recipe_name, config, *, folder, seeds, variants, progress, resume):
+    def run(recipe_name, config, *, folder, seeds, variants, progress, resume, clients):
         made.append(
             {
                 "name": recipe_name,
@@ -40,6 +40,7 @@ def calls(monkeypatch):
                 "variants": variants,
                 "progress": progress,
                 "resume": resume,
+                "clients": clients,
             }
         )
         setting = setting_of(recipe_name, config)
