@@ -66,6 +66,8 @@ def run_recipe(options: argparse.Namespace) -> int:
         run, folder = _requested(options)
     from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several  # torch: wrong usage is answered before
 
+    if options.engine == "flower" and are_several(getattr(run.config, "train", None)):
+        raise UsageError("--engine flower: several devices do not share a federated run. Leave --devices out.")
     resume = folder is not None
     options.variants = run.variants
     if not lab.train.launch(getattr(run.config, "train", None)):
@@ -73,8 +75,6 @@ def run_recipe(options: argparse.Namespace) -> int:
         lab.run(options.name, run.config, folder=options.out, seeds=run.seeds, variants=run.variants, resume=resume)
         return 0
     if are_several(getattr(run.config, "train", None)):
-        if options.engine == "flower":
-            raise UsageError("--engine flower: several devices do not share a federated run. Leave --devices out.")
         print(f"hyperdnn: {NO_CHECKPOINTS}", file=sys.stderr)
     if folder is None:
         folder = new_folder(options.out, options.name, run.seeds[0])

@@ -58,8 +58,8 @@ def label_clients(source: Task, *, clients: int, classes_per_client: int = 2, se
             missing = set(shares[client].nonzero().flatten().tolist()) - set(getattr(task, name).targets.tolist())
             if missing:
                 raise ConfigError(
-                    f"client {client} would have no {name} sample of class {min(missing)} of '{source.name}', which has "
-                    "too few for all that shall have it. Deal out to fewer clients, or fewer classes to each."
+                    f"'{source.name}' has too few {name} samples of class {min(missing)} for all that shall have it: "
+                    f"client {client} would get none. Deal out to fewer clients, or fewer classes to each."
                 )
     return tasks
 

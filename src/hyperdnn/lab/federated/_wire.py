@@ -66,7 +66,7 @@ def _unpack(name: str, array: Any, like: Tensor) -> Tensor:
         raise LayoutError(f"'{name}': expected {expected}, got {len(array.data)} bytes.")
     try:
         found = array.numpy()
-    except (TypeError, ValueError, OSError, EOFError, SyntaxError) as error:
+    except Exception as error:  # numpy parses what a stranger wrote, and fails in as many ways
         raise LayoutError(f"'{name}' is not an array: {error}") from error
     if found.dtype != wanted or found.shape != tuple(like.shape):
         raise LayoutError(f"'{name}': expected {expected}, got {found.shape} of {found.dtype}.")

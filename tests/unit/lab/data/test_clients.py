@@ -96,7 +96,7 @@ def test_a_low_concentration_makes_clients_differ():
         (label_clients, {"clients": 0}, "clients: expected 1 or more, got 0"),
         (label_clients, {"clients": 2, "classes_per_client": 6}, "expected 1 to 5, the classes of 'numbers', got 6"),
         (label_clients, {"clients": 2, "classes_per_client": 0}, "expected 1 to 5"),
-        (label_clients, {"clients": 200}, r"client \d+ would have no train sample of class \d .*fewer clients"),
+        (label_clients, {"clients": 200}, r"'numbers' has too few train samples of class \d .*client \d+ .*fewer cl"),
         (dirichlet_clients, {"clients": 0}, "clients: expected 1 or more"),
         (dirichlet_clients, {"clients": 2, "concentration": 0.0}, "concentration: expected more than 0, got 0"),
         (dirichlet_clients, {"clients": 2, "concentration": float("nan")}, "concentration: expected more than 0"),

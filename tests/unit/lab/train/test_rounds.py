@@ -274,5 +274,5 @@ def test_what_cannot_be_trained_is_said_before_it_begins(tasks, local, settings,
 
 
 def test_a_model_of_another_kind_is_refused():
-    with pytest.raises(ConfigError, match="rounds trains a HyperDNN, or baselines.Plain"):
+    with pytest.raises(ConfigError, match=r"rounds trains a HyperDNN, or baselines.Plain"):
         _rounds(_state(nn.Linear(2, 2)))
