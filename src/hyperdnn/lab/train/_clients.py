@@ -1,6 +1,7 @@
 """What a server and its clients tell each other, wherever the clients are."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
@@ -9,7 +10,7 @@ from hyperdnn.errors import LayoutError
 from hyperdnn.layout import ParamLayout
 from hyperdnn.typing import Weights
 
-__all__ = ["Clients", "Reply", "Sent", "fault", "seed_of"]
+__all__ = ["Clients", "Reply", "Sent", "fault", "fault_of_numbers", "seed_of"]
 
 
 @final
@@ -78,7 +79,12 @@ def fault(reply: Reply, layout: ParamLayout) -> str | None:
             return f"its change of '{name}' is not finite."
     if reply.samples < 1:
         return f"it says that it has {reply.samples} samples."
-    loss = reply.losses.get("loss")
-    if loss is None or not abs(loss) < float("inf"):  # nan is not
-        return f"its loss is {loss}."
-    return None
+    if "loss" not in reply.losses:
+        return "it says nothing of its loss."
+    return fault_of_numbers(reply.losses)
+
+
+def fault_of_numbers(numbers: Mapping[str, float]) -> str | None:
+    """Why losses or metrics cannot be used, in words; None if they can."""
+    odd = next((name for name, number in numbers.items() if not math.isfinite(number)), None)
+    return None if odd is None else f"its '{odd}' is {numbers[odd]}."

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hyperdnn.errors import CheckpointError, ConfigError
 from hyperdnn.lab.data import Batch, Task
 from hyperdnn.lab.train._client import Client, LocalClients, settings_of
-from hyperdnn.lab.train._clients import Clients, Reply, Sent, fault, seed_of
+from hyperdnn.lab.train._clients import Clients, Reply, Sent, fault, fault_of_numbers, seed_of
 from hyperdnn.lab.train._engine import Engine, TrainingError
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
@@ -123,20 +123,22 @@ class _Federation:
         self.state, self.server, self.clients, self.log = state, server, clients, log
         self.layout = client.layout
         self.device = next(state.model.parameters()).device
+        self.last = ""  # who dropped out last, and why
 
     def train(self, chosen: Sequence[int]) -> dict[str, Tensor]:
         """One round; the gradient of its ``"loss"`` is what the server learns."""
         sent = self._sent(chosen)
         with torch.autocast(self.device.type, enabled=False):
             answers = self.clients.train(sent)
-        refused = {c: fault(a, self.layout) for c, a in answers.items() if isinstance(a, Reply)}
-        replies = self._heard(chosen, {c: refused.get(c) or a for c, a in answers.items()})
+        replies = self._heard(chosen, answers, lambda reply: fault(reply, self.layout))
+        if not replies:
+            raise TrainingError(f"all {len(chosen)} clients of round {self.state.step} dropped out; {self.last}")
         record = self.state.record
         record["exchanges"] += len(replies)
         record["bytes"] += sum(
             _bytes(s.weights) + _bytes(replies[s.client].change) for s in sent if s.client in replies
         )
-        names = next(iter(replies.values())).losses
+        names = dict.fromkeys(name for reply in replies.values() for name in reply.losses)
         means = {n: fmean(r.losses[n] for r in replies.values() if n in r.losses) for n in names}
         norms = [nn.utils.get_total_norm(list(reply.change.values())) for reply in replies.values()]
         means |= {"change": torch.stack(norms).mean().item(), "dropped": float(record["dropped"])}
@@ -148,10 +150,10 @@ class _Federation:
         answers: dict[int, Mapping[str, float]] = {}
         for start in range(0, len(chosen), together):  # weights of all clients at once may be too many
             part = chosen[start : start + together]
-            answers |= self._heard(part, self.clients.evaluate(self._sent(part)), needed=False)
+            answers |= self._heard(part, self.clients.evaluate(self._sent(part)), fault_of_numbers)
         if not answers:
-            raise TrainingError(f"no client could be evaluated after round {self.state.step}: see metrics.jsonl.")
-        names = next(iter(answers.values()))
+            raise TrainingError(f"no client could be evaluated after {self.state.step} rounds; {self.last}")
+        names = dict.fromkeys(name for metrics in answers.values() for name in metrics)
         found = {name: [answers.get(client, {}).get(name) for client in chosen] for name in names}
         means, history = _means(found), self.state.record["history"]
         history["evaluated_after"].append(self.state.step)
@@ -178,25 +180,19 @@ class _Federation:
         ]
 
     def _heard(
-        self, chosen: Sequence[int], answers: Mapping[int, Answer | str], *, needed: bool = True
+        self, chosen: Sequence[int], answers: Mapping[int, Answer | str], fault_of: Callable[[Answer], str | None]
     ) -> dict[int, Answer]:
-        """Answers by client, in order; who gave none is counted."""
+        """Answers that can be used by client, in order; the others are counted."""
         heard: dict[int, Answer] = {}
-        reasons: dict[int, str] = {}
         for client in chosen:
             answer = answers.get(client, "no answer came in time.")
-            if isinstance(answer, str):
-                reasons[client] = answer
+            reason = answer if isinstance(answer, str) else fault_of(answer)
+            if isinstance(answer, str) or reason is not None:
+                self.state.record["dropped"] += 1
+                self.log.dropped(self.state, client, str(reason))
+                self.last = f"client {client}: {reason}"
             else:
                 heard[client] = answer
-        for client, reason in reasons.items():
-            self.state.record["dropped"] += 1
-            self.log.dropped(self.state, client, reason)
-        if needed and not heard:
-            client, reason = next(iter(reasons.items()))
-            raise TrainingError(
-                f"all {len(reasons)} clients of round {self.state.step} dropped out; client {client}: {reason}"
-            )
         return heard
 
     def _towards(self, replies: Mapping[int, Reply]) -> Tensor:

@@ -32,11 +32,19 @@ class Generating:
     Args:
         model: its hypernet takes indices.
 
+    Raises:
+        ConfigError: for another model.
+
     Source:
         Shamsian et al., "Personalized Federated Learning using Hypernetworks", ICML 2021, algorithm 1.
     """
 
     def __init__(self, model: HyperDNN) -> None:
+        if not isinstance(model, HyperDNN):
+            raise ConfigError(
+                f"Generating sends what a HyperDNN generates, got {type(model).__name__}. For federated averaging of a "
+                "baselines.Plain give rounds server=lab.train.Averaging."
+            )
         self.model = model
 
     def weights(self, clients: Tensor) -> Weights:
@@ -58,6 +66,9 @@ class Averaging:
     Args:
         model: a `baselines.Plain`, whose trained parameters are sent. What is frozen and its buffers are not.
 
+    Raises:
+        ConfigError: for another model.
+
     Source:
         McMahan et al., "Communication-efficient learning of deep networks from decentralized data", AISTATS 2017.
     """
@@ -76,14 +87,17 @@ class Averaging:
 
 
 def network_of(model: nn.Module) -> Target:
-    """A copy of the network that clients train, whose layout is what is sent.
+    """A copy of the network that clients train, whose layout is what is sent; what is frozen is shared and not copied.
 
     Raises:
         ConfigError: for what is neither a `HyperDNN` nor a network under its call.
     """
-    if isinstance(model, HyperDNN):
-        return deepcopy(model.target)
-    net = deepcopy(_net(model))
+    module = model.target if isinstance(model, HyperDNN) else _net(model)
+    copy = deepcopy(module, {id(p): p for p in module.parameters() if not p.requires_grad})
+    return copy if isinstance(copy, Target) else _target(copy)
+
+
+def _target(net: nn.Module) -> Target:
     trained = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
     return Target(net, trained, buffers="shared")  # one context at a time: as the network itself has them
 

@@ -114,11 +114,10 @@ def test_a_flipped_bit_is_refused_or_a_number(place, bit):
 
 
 def test_numbers_travel_and_others_are_refused():
-    numbers = {"loss": 0.1 + 0.2, "accuracy": 1.0}
+    numbers = {"loss": 0.1 + 0.2, "accuracy": 1.0, "odd": float("inf")}
     assert unpack_numbers(pack_numbers(numbers)) == numbers
     for bad, message in (
-        (MetricRecord({"loss": float("inf")}), "'loss' is inf"),
-        (MetricRecord({"loss": [1.0, 2.0]}), r"'loss' is \[1.0, 2.0\]"),
+        (MetricRecord({"loss": [1.0, 2.0]}), "'loss': expected a number, got 2"),
         (ConfigRecord({"loss": 1.0}), "expected numbers, got ConfigRecord"),
     ):
         with pytest.raises(LayoutError, match=message):

@@ -33,9 +33,9 @@ def test_a_good_reply_has_no_fault():
         ({"change": {"bias": torch.zeros(3, dtype=torch.int64)}}, "its change of 'bias' is not finite"),
         ({"samples": 0}, "it says that it has 0 samples"),
         ({"samples": -3}, "it says that it has -3 samples"),
-        ({"losses": {}}, "its loss is None"),
-        ({"losses": {"loss": float("nan")}}, "its loss is nan"),
-        ({"losses": {"loss": float("-inf")}}, "its loss is -inf"),
+        ({"losses": {}}, "it says nothing of its loss"),
+        ({"losses": {"loss": float("nan")}}, "its 'loss' is nan"),
+        ({"losses": {"loss": 1.0, "extra": float("-inf")}}, "its 'extra' is -inf"),
     ],
 )
 def test_a_fault_is_said_in_words(changes, words):

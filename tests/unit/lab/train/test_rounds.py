@@ -64,7 +64,7 @@ def _rounds(state, settings=SERVER, tasks=TASKS, *, step=plain_step, log=None, *
 
 
 def test_clients_that_disagree_all_learn():
-    outcome = _rounds(_state(), replace(SERVER, iterations=60))
+    outcome = _rounds(_state(), replace(SERVER, iterations=40))
     assert outcome.metrics["accuracy"] > 0.85
     assert outcome.metrics["dropped"] == 0
     assert outcome.metrics["accuracy"] == pytest.approx(sum(outcome.arrays["client_accuracy"]) / 4)
@@ -256,6 +256,23 @@ def test_a_client_that_leaves_the_numbers_is_refused_and_the_others_learn(tmp_pa
     assert all(p.isfinite().all() for p in state.model.parameters())
     with pytest.raises(TrainingError, match=r"all 1 clients of round 0 dropped out; client \d: its change of"):
         _rounds(_state(local=replace(LOCAL, per_round=1)), step=lambda m, b, s: {"loss": m(b.inputs).sum() * np.nan})
+
+
+def test_metrics_that_are_no_numbers_are_refused():
+    def evaluate(model, task):
+        number = float("nan") if task.train.context in odd else 0.5
+        return {"accuracy": number, f"of {task.train.context}": 1.0}
+
+    odd = {2}
+    parts = {"step": plain_step, "log": Log()}
+    outcome = rounds(_state(), TASKS, replace(SERVER, iterations=1), evaluate=evaluate, **parts)
+    assert outcome.arrays["client_accuracy"] == [0.5, 0.5, None, 0.5]
+    assert outcome.arrays["client_of 1"] == [None, 1.0, None, None]
+    assert outcome.metrics["dropped"] == 1
+    assert "of 2" not in outcome.metrics
+    odd = {0, 1, 2, 3}
+    with pytest.raises(TrainingError, match="no client could be evaluated after 1 rounds; client 3: its 'accuracy' is"):
+        rounds(_state(), TASKS, replace(SERVER, iterations=1), evaluate=evaluate, **parts)
 
 
 @pytest.mark.parametrize(

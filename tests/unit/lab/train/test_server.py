@@ -52,8 +52,19 @@ def test_a_clients_network_is_a_copy_that_takes_what_is_sent():
         assert all(tensor.equal(before[name]) for name, tensor in model.state_dict().items())
 
 
+@pytest.mark.parametrize("make", [Plain, lambda net: hd.HyperDNN.for_tasks(net, num_tasks=4, select="2.*")])
+def test_what_is_frozen_is_shared_and_not_copied(make):
+    net = _net()
+    net[0].requires_grad_(False)
+    layers = network_of(make(net)).module
+    assert layers[0].weight is net[0].weight
+    assert layers[2] is not net[2]
+
+
 def test_other_models_are_refused():
     with pytest.raises(ConfigError, match=r"trains a HyperDNN, or baselines.Plain with server=.*Averaging, got Linear"):
         network_of(nn.Linear(2, 2))
     with pytest.raises(ConfigError, match="got Linear"):
         Averaging(nn.Linear(2, 2))
+    with pytest.raises(ConfigError, match=r"got Plain. For federated averaging .* server=lab.train.Averaging"):
+        Generating(Plain(_net()))
