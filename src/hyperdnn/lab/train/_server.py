@@ -30,7 +30,7 @@ class Generating:
     """Each client gets the weights that a hypernet generates for its index; all count the same.
 
     Args:
-        model: its hypernet takes indices.
+        model: a `HyperDNN` whose hypernet takes indices.
 
     Raises:
         ConfigError: for another model.
@@ -39,13 +39,13 @@ class Generating:
         Shamsian et al., "Personalized Federated Learning using Hypernetworks", ICML 2021, algorithm 1.
     """
 
-    def __init__(self, model: HyperDNN) -> None:
+    def __init__(self, model: Any) -> None:
         if not isinstance(model, HyperDNN):
             raise ConfigError(
                 f"Generating sends what a HyperDNN generates, got {type(model).__name__}. For federated averaging of a "
                 "baselines.Plain give rounds server=lab.train.Averaging."
             )
-        self.model = model
+        self.model: HyperDNN = model
 
     def weights(self, clients: Tensor) -> Weights:
         """Generated for each client."""
