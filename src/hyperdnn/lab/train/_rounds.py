@@ -65,8 +65,8 @@ def rounds(
 
     Raises:
         ConfigError: no clients, more in a round than there are, one without data, or settings that do not fit.
-        TrainingError: all clients of a round dropped out, or the gradient is not finite.
-        CheckpointError: clients elsewhere had parts of their own when the training was stopped.
+        TrainingError: all clients of a round dropped out, or the server's weights or their gradient are not finite.
+        CheckpointError: what is to be resumed had clients elsewhere, or shall have, that keep parts of their own.
     """
     local = settings_of(state.config)
     _check(tasks, settings, local.per_round)
@@ -74,12 +74,14 @@ def rounds(
     if engine.processes.number > 1:
         raise ConfigError("train.devices: rounds trains in one process. Leave it out; --engine flower has many.")
     client = Client(network_of(state.model), state.config, step=step, evaluate=evaluate)
+    elsewhere = state.clients is not None
     if not engine.resumed:
-        state.record |= {"own": {}, "dropped": 0, "exchanges": 0, "bytes": 0, "history": {"evaluated_after": []}}
-    elif state.clients is not None and client.own:
+        state.record |= {"own": {}, "elsewhere": elsewhere}
+        state.record |= {"dropped": 0, "exchanges": 0, "bytes": 0, "history": {"evaluated_after": []}}
+    elif client.own and (elsewhere or state.record["elsewhere"]):
         raise CheckpointError(
-            "clients kept parts of their networks, and those that are elsewhere forgot them when training was stopped. "
-            "Start it again, or train in one process."
+            "clients keep parts of their networks, and what those elsewhere had is not in the checkpoint. Start it "
+            "again, or go on in one process with what began in one."
         )
     clients = state.clients or LocalClients(client, [engine.place(task) for task in tasks], state.record["own"])
     federation = _Federation(state, server(state.model), clients, client, log)
@@ -97,6 +99,7 @@ def rounds(
         return federation.train(batch.context.tolist())
 
     engine.optimise(one_round, draw, iterations=settings.iterations, log=log)
+    state.model.eval()
     measured = federation.measure(numbers, local.per_round)
     record = state.record
     metrics = {
@@ -164,11 +167,18 @@ class _Federation:
 
     def _sent(self, chosen: Sequence[int]) -> list[Sent]:
         state, model = self.state, self.state.model
+        training = model.training
         model.eval()
         with torch.no_grad():
             weights = self.server.weights(torch.tensor(chosen, device=self.device))
-        model.train()
+        model.train(training)
         self.layout.check(weights)
+        for name, weight in weights.items():
+            if not bool(weight.isfinite().all()):
+                raise TrainingError(
+                    f"the server's '{name}' is not finite in round {state.step}, and was not sent. Lower train.lr, or "
+                    "set train.clip_norm or train.clip_generated."
+                )
         return [
             Sent(
                 client=client,

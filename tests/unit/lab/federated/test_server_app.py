@@ -156,6 +156,15 @@ def test_a_recipe_without_clients_is_refused(grid, serve, tmp_path):
         serve(grid, lambda clients: lab.run(name, config, folder=tmp_path, seeds=[0], clients=clients))
 
 
+def test_what_stayed_on_flower_is_not_made_up_again(grid, serve, config, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "keep", _killing(Keeper.keep))
+        with pytest.raises(KilledError):
+            _run(grid, serve, config, tmp_path)
+    with pytest.raises(CheckpointError, match="go on in one process with what began in one"):
+        lab.run(RECIPE, config, folder=tmp_path, seeds=[0], resume=True)
+
+
 def test_a_stopped_run_goes_on_elsewhere_unless_clients_kept_something(grid, serve, config, tmp_path, monkeypatch):
     for personal in (False, True):
         config = override(config, {"personal": personal})
@@ -166,7 +175,7 @@ def test_a_stopped_run_goes_on_elsewhere_unless_clients_kept_something(grid, ser
             with pytest.raises(KilledError):
                 lab.run(RECIPE, config, folder=folder, seeds=[0])
         if personal:
-            with pytest.raises(CheckpointError, match="those that are elsewhere forgot them"):
+            with pytest.raises(CheckpointError, match="what those elsewhere had is not in the checkpoint"):
                 _run(grid, serve, config, folder, resume=True)
         else:
             _run(grid, serve, config, folder, resume=True)

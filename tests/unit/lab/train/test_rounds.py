@@ -258,6 +258,17 @@ def test_a_client_that_leaves_the_numbers_is_refused_and_the_others_learn(tmp_pa
         _rounds(_state(local=replace(LOCAL, per_round=1)), step=lambda m, b, s: {"loss": m(b.inputs).sum() * np.nan})
 
 
+def test_a_server_that_leaves_the_numbers_is_not_taken_for_its_clients():
+    with pytest.raises(TrainingError, match=r"the server's '.*' is not finite in round 1, and was not sent. Lower"):
+        _rounds(_state(), replace(SERVER, lr=1e38, momentum=0.0))
+
+
+def test_the_model_is_left_to_be_used():
+    state = _state()
+    _rounds(state, replace(SERVER, iterations=1))
+    assert not state.model.training
+
+
 def test_metrics_that_are_no_numbers_are_refused():
     def evaluate(model, task):
         number = float("nan") if task.train.context in odd else 0.5
