@@ -17,6 +17,7 @@ def flower(module: str = "app") -> Any:
     """
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # how Ray will behave; otherwise it warns
     try:
         return importlib.import_module(f"flwr.{module}")
     except ImportError:

@@ -45,7 +45,11 @@ def simulate(recipe_name: str, config: Any, main: Callable[[Connect], object]) -
             client_app=client_app(str(Path(recipe_name).resolve()) if own_file else recipe_name),
             num_supernodes=clients,
             backend_config={
-                "init_args": {"num_cpus": max(1, min(per_round, os.cpu_count() or 1)), "include_dashboard": False},
+                "init_args": {
+                    "num_cpus": min(per_round, os.cpu_count() or 1),
+                    "include_dashboard": False,
+                    "log_to_driver": False,
+                },
                 "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
             },
         )
