@@ -23,7 +23,12 @@ from hyperdnn.cli import main
 
 HERE = Path(__file__).parent
 TINY = ["continual/task_conditioned", "--setting", "tiny", "--train.checkpoint_every", "7", "--variants"]
-SUBJECTS = {"fit": [str(HERE / "noisy.py")], "sequence": [*TINY, "hypernet"], "joint": [*TINY, "multitask"]}
+SUBJECTS = {
+    "fit": [str(HERE / "noisy.py")],
+    "sequence": [*TINY, "hypernet"],
+    "joint": [*TINY, "multitask"],
+    "rounds": [str(HERE / "clients.py")],
+}
 
 
 def start(arguments: list[str], log: Path, *, fresh: bool) -> int:

@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from hyperdnn.cli._resume import CONFIG, ENVIRONMENT, RESULTS, Run, difference, 
 from hyperdnn.cli._usage import UsageError, count, typed_settings, usage
 
 if TYPE_CHECKING:
+    from hyperdnn.lab.federated import Connect
     from hyperdnn.lab.report import Results
 
 _DEMO = "continual/task_conditioned"
@@ -22,7 +24,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     demo = commands.add_parser("demo", help="one recipe with its baselines, to see it work", allow_abbrev=False)
     add_output_options(demo)
     demo.set_defaults(command=run_recipe, name=_DEMO, config=None, setting=None, seed=None, variants=None, resume=None)
-    demo.set_defaults(devices=None, strategy=None, track=None)
+    demo.set_defaults(devices=None, strategy=None, track=None, engine=None)
 
     run = commands.add_parser(
         "run",
@@ -39,6 +41,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     run.add_argument("--seed", type=int, help="instead of the configuration's")
     run.add_argument("--devices", type=count, metavar="N", help="processes that share each batch, one device each")
     run.add_argument("--strategy", choices=["ddp", "fsdp"], help="of several devices: copies of the model, or parts")
+    run.add_argument("--engine", choices=["local", "flower"], help="where clients are: in this process, or Flower's")
     run.add_argument("--variants", type=_words, metavar="A,B", help="only these of the system and its baselines")
     run.add_argument(
         "--resume",
@@ -64,6 +67,8 @@ def run_recipe(options: argparse.Namespace) -> int:
         run, folder = _requested(options)
     from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several  # torch: wrong usage is answered before
 
+    if options.engine == "flower" and are_several(getattr(run.config, "train", None)):
+        raise UsageError("--engine flower: several devices do not share a federated run. Leave --devices out.")
     resume = folder is not None
     options.variants = run.variants
     if not lab.train.launch(getattr(run.config, "train", None)):
@@ -74,7 +79,8 @@ def run_recipe(options: argparse.Namespace) -> int:
         print(f"hyperdnn: {NO_CHECKPOINTS}", file=sys.stderr)
     if folder is None:
         folder = new_folder(options.out, options.name, run.seeds[0])
-    results = execute(options, options.name, run.config, folder=folder, seeds=run.seeds, resume=resume)
+    train = partial(execute, options, options.name, run.config, folder=folder, seeds=run.seeds, resume=resume)
+    results = _on_flower(options.name, run.config, train) if options.engine == "flower" else train()
     print(lab.report.table(results))
     print(f"\nReport  {folder / 'report.html'}")
     return 0
@@ -88,6 +94,7 @@ def execute(
     folder: Path,
     seeds: Sequence[int],
     resume: bool = False,
+    clients: "Connect | None" = None,
 ) -> "Results":
     """Trains into a run folder: configuration, machine, metrics, results, page.
 
@@ -98,6 +105,7 @@ def execute(
         folder: where everything goes.
         seeds: one run for each.
         resume: go on with the run that the folder holds.
+        clients: where those of a federated recipe are; None for this process.
 
     Returns:
         The results, as in ``results.json``.
@@ -119,6 +127,7 @@ def execute(
         progress=not options.quiet,
         resume=resume,
         track=options.track,
+        clients=clients,
     )
     figures = load(name).figures
     line = lab.report.read_json(folder / ENVIRONMENT)["line"]  # the one that began: it makes these results again
@@ -140,6 +149,14 @@ def new_folder(out: Path, name: str, seed: int) -> Path:
             count += 1
         else:
             return folder
+
+
+def _on_flower(name: str, config: object, train: "Callable[..., Results]") -> "Results":
+    from hyperdnn.lab.federated import simulate
+
+    results: list[Results] = []
+    simulate(name, config, lambda clients: results.append(train(clients=clients)))
+    return results[0]
 
 
 def parent_of(out: Path, name: str) -> Path:

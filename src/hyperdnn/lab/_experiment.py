@@ -1,9 +1,10 @@
 """Runs a recipe: every variant with every seed, judged against its claims."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -16,9 +17,10 @@ from hyperdnn.lab import report
 from hyperdnn.lab._discover import load, setting_of
 from hyperdnn.lab._folder import CHECKPOINTS, alone, file_name
 from hyperdnn.lab._recipe import Recipe, Variant
+from hyperdnn.lab._threads import computing_with
 from hyperdnn.lab.baselines import Plain
 from hyperdnn.lab.config import override, seed_everything, to_mapping
-from hyperdnn.lab.train import Checkpoints, Log, Outcome, State, launch
+from hyperdnn.lab.train import Checkpoints, Clients, Log, Outcome, State, launch, rounds
 from hyperdnn.lab.train._checkpoint import Checkpoint
 from hyperdnn.lab.train._gradients import whole
 from hyperdnn.lab.train._keeper import model_values
@@ -28,7 +30,7 @@ from hyperdnn.lab.train._together import together
 from hyperdnn.lab.train._track import TensorBoard
 from hyperdnn.models import HyperDNN
 
-__all__ = ["as_it_was", "run", "threads_of_torch", "train_variant"]
+__all__ = ["as_it_was", "run", "train_variant"]
 
 _METRICS = "metrics.jsonl"
 
@@ -44,6 +46,7 @@ def run(
     threads: int | None = 1,
     resume: bool = False,
     track: Literal["tensorboard"] | None = None,
+    clients: Callable[[str, Any], Clients] | None = None,
 ) -> report.Results:
     """Train a recipe's system and its baselines, and measure what it claims.
 
@@ -66,6 +69,7 @@ def run(
             7 ms was seen to take 430.
         resume: go on with the run in the folder; its recipe, configuration and seeds must be these.
         track: also write what is in ``metrics.jsonl`` as event files, into ``tensorboard``.
+        clients: variant and configuration -> where the clients of a federated recipe are; None for this process.
 
     Returns:
         The content of results.json.
@@ -73,7 +77,8 @@ def run(
     Raises:
         MissingExtraError: TensorBoard is asked for and not installed.
         ConfigError: an unknown recipe or variant, no seed, a folder with a run that is not to be resumed, or one that
-            another process is at work in; or a run of several devices that is to be resumed.
+            another process is at work in; a run of several devices that is to be resumed, or clients of a recipe that
+            has none.
         TrainingError: a loss that is not finite, or another process that ended.
         CheckpointError: a checkpoint cannot be written, or all there are to go on from are damaged.
     """
@@ -81,6 +86,8 @@ def run(
     names = _chosen(recipe, variants)
     if not seeds:
         raise ConfigError("seeds: expected at least one.")
+    if clients and not any(_has_clients(recipe, name) for name in names):
+        raise ConfigError(f"{recipe_name} has no clients: none of {', '.join(names)} trains by lab.train.rounds.")
     several = are_several(getattr(config, "train", None))
     if several and resume:
         raise ConfigError(f"resume: {NO_CHECKPOINTS}. Start it again, or train on one device.")
@@ -92,7 +99,7 @@ def run(
     tracker = TensorBoard(folder / track) if track and first else None
     folder.mkdir(parents=True, exist_ok=True)
     trained: dict[str, list[_Trained]] = {name: [] for name in names}
-    with alone(folder) if first else nullcontext(), threads_of_torch(threads), together():
+    with alone(folder) if first else nullcontext(), computing_with(threads), together():
         if tracker is not None:
             tracker.begin(folder / _METRICS)
         last: _Trained | None = None
@@ -112,8 +119,11 @@ def run(
                 last = found and _finished(found)
                 if last is None:
                     changed = override(config, {"seed": seed, **recipe.variants[name].changes})
+                    where = clients(name, changed) if clients and _has_clients(recipe, name) else None
                     with as_it_was():
-                        last = train_variant(recipe, recipe.variants[name], changed, log, kept, found)
+                        last = train_variant(
+                            recipe, recipe.variants[name], changed, log, kept=kept, resumed=found, clients=where
+                        )
                 trained[name].append(last)
         environment = report.environment(device=trained[names[0]][0].device)
     metrics = {
@@ -145,6 +155,13 @@ def _chosen(recipe: Recipe, variants: Sequence[str] | None) -> list[str]:
     return [name for name in recipe.variants if variants is None or name in variants]
 
 
+def _has_clients(recipe: Recipe, variant: str) -> bool:
+    loop: Any = recipe.variants[variant].loop or recipe.loop
+    while isinstance(loop, partial):
+        loop = loop.func
+    return loop is rounds
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class _Trained:
@@ -173,8 +190,10 @@ def train_variant(
     variant: Variant,
     config: Any,
     log: Log,
+    *,
     kept: Checkpoints | None = None,
     resumed: Checkpoint | None = None,
+    clients: Clients | None = None,
 ) -> _Trained:
     """Train one variant with the seed of its configuration.
 
@@ -185,6 +204,7 @@ def train_variant(
         log: where numbers go.
         kept: where checkpoints go; None keeps none.
         resumed: the one to go on from, if any.
+        clients: where those of a federated recipe are; None for this process.
     """
     start = time.perf_counter()
     seed_everything(config.seed, deterministic=config.train.deterministic)
@@ -192,7 +212,7 @@ def train_variant(
     model = (variant.build or recipe.build)(config)
     sizes = _sizes(model)  # now: training may freeze parts
     generator = torch.Generator().manual_seed(config.seed)
-    state = State(model=model, config=config, generator=generator, checkpoints=kept, resumed=resumed)
+    state = State(model=model, config=config, generator=generator, checkpoints=kept, resumed=resumed, clients=clients)
     loop, step = variant.loop or recipe.loop, variant.step or recipe.step
     try:
         outcome: Outcome = loop(state, data, config.train, step=step, evaluate=recipe.evaluate, log=log)
@@ -239,15 +259,3 @@ def as_it_was() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
         torch.backends.cudnn.benchmark = benchmark
-
-
-@contextmanager
-def threads_of_torch(number: int | None) -> Iterator[None]:
-    """Inside, torch has so many threads on the CPU; None leaves them as they are."""
-    before = torch.get_num_threads()
-    if number is not None:
-        torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -30,7 +30,7 @@ def calls(monkeypatch):
     """Replaces `lab.run` by one that trains nothing; the list holds the arguments of each call."""
     made = []
 
-    def run(recipe_name, config, *, folder, seeds, variants, progress, resume, track):
+    def run(recipe_name, config, *, folder, seeds, variants, progress, resume, track, clients):
         made.append(
             {
                 "name": recipe_name,
@@ -41,6 +41,7 @@ def calls(monkeypatch):
                 "progress": progress,
                 "resume": resume,
                 "track": track,
+                "clients": clients,
             }
         )
         setting = setting_of(recipe_name, config)

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -93,3 +94,24 @@ def test_a_recipe_with_another_loop_has_no_devices(toys, calls, capsys):
     assert main(["run", "toys/bear", "--devices", "2"]) == 2
     assert "train.devices" in capsys.readouterr().err
     assert calls == []
+
+
+def test_the_engine_says_where_clients_are(calls, tmp_path, monkeypatch, capsys):
+    recipe, connect = str(Path(__file__).parents[2] / "reliability" / "clients.py"), object()
+    monkeypatch.setattr("hyperdnn.lab.federated.simulate", lambda name, config, main: main((name, config, connect)))
+    assert main(["run", recipe, "--out", str(tmp_path), "--engine", "flower", "--clients", "4", "--quiet"]) == 0
+    name, config, same = calls[0]["clients"]
+    assert (name, config.clients) == (recipe, 4)
+    assert same is connect
+    assert main(["run", recipe, "--out", str(tmp_path), "--engine", "local", "--quiet"]) == 0
+    assert calls[1]["clients"] is None
+    assert main(["run", recipe, "--engine", "ray"]) == 2
+    assert "invalid choice: 'ray'" in capsys.readouterr().err
+    assert main(["run", recipe, "--out", str(tmp_path), "--engine", "flower", "--devices", "2"]) == 2
+    assert "--engine flower: several devices do not share a federated run" in capsys.readouterr().err
+
+
+def test_a_recipe_without_clients_has_no_engine(tmp_path, capsys):
+    arguments = ["run", "continual/task_conditioned", "--setting", "tiny", "--out", str(tmp_path), "--engine", "flower"]
+    assert main(arguments) == 1
+    assert "rounds needs settings for clients" in capsys.readouterr().err

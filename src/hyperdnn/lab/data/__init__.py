@@ -2,11 +2,13 @@
 
 `load` reads a plain set by name: "digits" comes with scikit-learn, "mnist" from ``HYPERDNN_DATA`` or the
 cache. Every set is a `Task` of three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of
-context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks; `on_validation`
-hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
+context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks, `label_clients` and
+`dirichlet_clients` deal it out to clients; `on_validation` hides the test part from whoever chooses settings. `path`
+and `available` find the files of a set.
 """
 
 from hyperdnn.lab.data._batch import Batch, Split, Task
+from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
 from hyperdnn.lab.data._continual import permuted, split
 from hyperdnn.lab.data._fetch import DataError, available, path
 from hyperdnn.lab.data._load import load
@@ -20,6 +22,8 @@ __all__ = [
     "Task",
     "permuted",
     "split",
+    "label_clients",
+    "dirichlet_clients",
     "on_validation",
     "path",
     "available",

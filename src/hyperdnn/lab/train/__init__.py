@@ -1,14 +1,18 @@
 """Training loops, and what they share.
 
-`fit` trains on one data set, `sequence` on task after task, `joint` on all tasks of a sequence at once. A loop takes
-a `State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings`, which
-belong in a configuration; and a `Log`, which keeps the numbers, shows progress and may pass numbers on to a `Tracker`,
-such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With `Checkpoints` in its state, it can be
-killed and goes on as if it had not been. `launch` starts the processes that train together. `Step`, `Evaluate`,
-`BeforeTask`, `Draw`, `Data` and `Samples` say what a recipe's functions and its data look like.
+`fit` trains on one data set, `sequence` on task after task, `joint` on all tasks of a sequence at once, and `rounds`
+the weights that a `Server` (`Generating`, `Averaging`) sends to `Clients`, each with data of its own. A loop takes a
+`State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings` (and
+`ClientSettings`), which belong in a configuration; and a `Log`, which keeps the numbers, shows progress and may pass
+numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With `Checkpoints`
+in its state, it can be killed and goes on as if it had not been. `launch` starts the processes that train together.
+`Step`, `Evaluate`, `BeforeTask`, `Draw`, `Data` and `Samples` say what a recipe's functions and its data look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
+from hyperdnn.lab.train._client import Client, ClientModel
+from hyperdnn.lab.train._client_settings import ClientSettings
+from hyperdnn.lab.train._clients import Clients, Reply, Sent
 from hyperdnn.lab.train._engine import TrainingError
 from hyperdnn.lab.train._fit import fit
 from hyperdnn.lab.train._joint import joint
@@ -16,7 +20,9 @@ from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
 from hyperdnn.lab.train._parts import BeforeTask, Data, Draw, Evaluate, Samples, Step
 from hyperdnn.lab.train._processes import launch
+from hyperdnn.lab.train._rounds import rounds
 from hyperdnn.lab.train._sequence import sequence
+from hyperdnn.lab.train._server import Averaging, Generating, Server
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 from hyperdnn.lab.train._track import TensorBoard, Tracker
@@ -25,8 +31,10 @@ __all__ = [
     "fit",
     "sequence",
     "joint",
+    "rounds",
     "State",
     "Settings",
+    "ClientSettings",
     "Checkpoints",
     "Log",
     "Tracker",
@@ -38,6 +46,14 @@ __all__ = [
     "Draw",
     "Data",
     "Samples",
+    "Server",
+    "Generating",
+    "Averaging",
+    "Clients",
+    "Client",
+    "ClientModel",
+    "Sent",
+    "Reply",
     "TrainingError",
     "launch",
 ]

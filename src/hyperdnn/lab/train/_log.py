@@ -22,7 +22,7 @@ __all__ = ["Log"]
 class Log:
     """Appends lines to metrics.jsonl, and tells whoever watches how far training is.
 
-    A line has the labels, ``step`` and ``task``, and either ``losses``, ``metrics`` or a ``warning``.
+    A line has the labels, ``step`` and ``task``, and either ``losses``, ``metrics``, a ``warning`` or who ``dropped``.
 
     Args:
         path: the file; None keeps nothing.
@@ -77,6 +77,11 @@ class Log:
         self._write(state, "warning", {"model": model, **asdict(finding), "places": list(finding.places)})
         where = f"step {state.step} of task {state.task}" + (f", {model}" if model else "")
         self.progress.warn(f"{where}: {finding}")
+
+    def dropped(self, state: State, client: int, reason: str) -> None:
+        """Keep and show that nothing came of a client in this round."""
+        self._write(state, "dropped", {"client": client, "reason": reason})
+        self.progress.show(f"client {client} dropped out: {reason}")
 
     def stop(self) -> None:
         """Training ends."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from hyperdnn.errors import ConfigError
 from hyperdnn.lab.train._checkpoint import Checkpoint
 from hyperdnn.lab.train._checkpoints import Checkpoints
+from hyperdnn.lab.train._clients import Clients
 from hyperdnn.lab.train._lookahead import lookahead
 
 __all__ = ["State"]
@@ -31,6 +32,7 @@ class State:
         record: what the loop keeps, in the same forms, by name.
         checkpoints: where all this is kept from time to time; None keeps nothing.
         resumed: the checkpoint to go on from, None once that is done.
+        clients: where the clients of `rounds` are; None for this process.
     """
 
     model: nn.Module
@@ -43,6 +45,7 @@ class State:
     record: dict[str, Any] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None
     resumed: Checkpoint | None = None
+    clients: Clients | None = None
 
     def lookahead(self, loss: Tensor, *, of: nn.Module | None = None) -> dict[str, Tensor]:
         """The change that the optimiser's next step would make if this were the whole loss.

@@ -10,9 +10,10 @@ from typing import Any
 
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.lab._discover import find, load
-from hyperdnn.lab._experiment import as_it_was, threads_of_torch, train_variant
+from hyperdnn.lab._experiment import as_it_was, train_variant
 from hyperdnn.lab._folder import alone
 from hyperdnn.lab._recipe import Recipe
+from hyperdnn.lab._threads import computing_with
 from hyperdnn.lab.config import flatten, override, to_mapping
 from hyperdnn.lab.data import on_validation
 from hyperdnn.lab.train import Log, TrainingError
@@ -94,7 +95,7 @@ def tune(
     folder.mkdir(parents=True, exist_ok=True)
     with (
         alone(folder),
-        threads_of_torch(threads),
+        computing_with(threads),
         closing(Study(folder / "study.db", values, request=request, direction=direction, seed=seeds[0])) as study,
         _shown(progress, f"tuning {metric}", trials, len(study.finished)) as watcher,
     ):

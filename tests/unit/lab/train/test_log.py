@@ -78,3 +78,11 @@ def test_a_log_without_file_and_watcher_takes_everything(state, tmp_path, monkey
     log.metrics(state, {"accuracy": 1.0})
     log.stop()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_dropped_out_is_kept_and_shown(state, tmp_path):
+    watcher, path = Watcher(), tmp_path / "metrics.jsonl"
+    Log(path, progress=watcher, labels={"seed": 7}).dropped(state, 3, "no answer came in time.")
+    dropped = {"client": 3, "reason": "no answer came in time."}
+    assert json.loads(path.read_text()) == {"seed": 7, "step": 0, "task": 0, "dropped": dropped}
+    assert watcher.heard == [("show", "client 3 dropped out: no answer came in time.")]
