@@ -16,7 +16,7 @@ HEADS: dict[str, Head] = {
     "generate once": lambda net, rule: heads.FullHead(HIDDEN, net.layout, init=rule),
     "multiple heads": lambda net, rule: heads.MultiHead(HIDDEN, net.layout, init=rule),
     "low-rank (16)": lambda net, rule: heads.Join(net.layout, _factored(net.layout, rule)),
-    "coordinates": lambda net, rule: heads.CoordinateHead(HIDDEN, net.layout, init=rule),
+    "coordinates (256 wide)": lambda net, rule: heads.CoordinateHead(HIDDEN, net.layout, width=256, init=rule),
     "chunk-wise (256)": lambda net, rule: heads.ChunkedHead(HIDDEN, net.layout, 256, init=rule),
     "component-wise (layer)": lambda net, rule: heads.ComponentHead(HIDDEN, net.layout, init=rule),
     "component-wise (row)": lambda net, rule: heads.ComponentHead(HIDDEN, net.layout, component="row", init=rule),
