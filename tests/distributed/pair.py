@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 2
+FOLDER = Path(sys.argv[2]) if len(sys.argv) == 3 else Path()  # of both, where they write
 _SECONDS = 60
 
 
@@ -26,7 +27,11 @@ def run_checks(file: Path, folder: Path) -> dict[str, str]:
         )
         for rank in range(PROCESSES)
     ]
-    said = "\n".join(process.communicate(timeout=_SECONDS)[0] for process in started)
+    try:
+        said = "\n".join(process.communicate(timeout=_SECONDS)[0] for process in started)
+    finally:
+        for process in started:
+            process.kill()  # one that hangs would outlive the tests
     paths = [folder / f"{rank}.json" for rank in range(PROCESSES)]
     reports = [json.loads(path.read_text()) if path.is_file() else {} for path in paths]
     return {name: "\n".join(report.get(name, said) for report in reports).strip() for name in names_of(file)}
@@ -56,7 +61,7 @@ def main(checks: dict[str, Callable[[int], None]]) -> None:
     import torch
     from torch import distributed
 
-    rank, folder = int(sys.argv[1]), Path(sys.argv[2])
+    rank, folder = int(sys.argv[1]), FOLDER
     torch.set_default_dtype(torch.float64)
     distributed.init_process_group(
         "gloo",

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperdnn.cli._doctor import examine
-from hyperdnn.cli._resume import CONFIG, ENVIRONMENT, RESULTS, Run, difference, newest, stopped
-from hyperdnn.cli._usage import UsageError, count, typed_settings, usage
+from hyperdnn.cli._resume import CONFIG, ENVIRONMENT, RESULTS, Run, difference, newest, stopped, way_on
+from hyperdnn.cli._usage import UsageError, count, is_first, typed_settings, usage
 
 if TYPE_CHECKING:
     from hyperdnn.lab.report import Results
@@ -38,7 +38,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     source.add_argument("--setting", help="one of the recipe's configurations, such as tiny")
     run.add_argument("--seed", type=int, help="instead of the configuration's")
     run.add_argument("--devices", type=count, metavar="N", help="processes that share each batch, one device each")
-    run.add_argument("--strategy", choices=["ddp", "fsdp"], help="of several devices: copies of the model, or parts")
+    run.add_argument(
+        "--strategy", choices=["auto", "ddp", "fsdp"], help="of several devices: copies of the model, or parts"
+    )
     run.add_argument("--variants", type=_words, metavar="A,B", help="only these of the system and its baselines")
     run.add_argument(
         "--resume",
@@ -61,19 +63,18 @@ def run_recipe(options: argparse.Namespace) -> int:
 
     with usage():
         run, folder = _requested(options)
-    from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several  # torch: wrong usage is answered before
-
     resume = folder is not None
     options.variants = run.variants
     if not lab.train.launch(getattr(run.config, "train", None)):
-        # Another process than the first one: it trains with the others and writes nothing.
+        # Another process than the first one: it trains with the others, who tell it the folder.
         lab.run(options.name, run.config, folder=options.out, seeds=run.seeds, variants=run.variants, resume=resume)
         return 0
-    if are_several(getattr(run.config, "train", None)):
-        print(f"hyperdnn: {NO_CHECKPOINTS}", file=sys.stderr)
     if folder is None:
         folder = new_folder(options.out, options.name, run.seeds[0])
-    results = execute(options, options.name, run.config, folder=folder, seeds=run.seeds, resume=resume)
+    try:
+        results = execute(options, options.name, run.config, folder=folder, seeds=run.seeds, resume=resume)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(way_on(folder, options.line)) from None
     print(lab.report.table(results))
     print(f"\nReport  {folder / 'report.html'}")
     return 0
@@ -148,14 +149,13 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     """What is to be run, and the folder of the run to go on with, if any."""
     if options.resume in {None, "auto"}:
         config = _configuration(options)
-        if options.resume:
-            _check_one_process(config)
         seed = config.seed if options.seed is None else options.seed
         run = Run(config=config, seeds=[seed], variants=options.variants)
-        folder = newest(_parent(options.out, options.name), options.name, run) if options.resume else None
-        if options.resume:
-            said = f"going on with {folder}" if folder else "no run of this kind was stopped: a new one"
-            print(f"hyperdnn: {said}", file=sys.stderr)
+        if options.resume is None or not is_first():
+            return run, None  # the first process has the folder
+        folder = newest(_parent(options.out, options.name), options.name, run)
+        said = f"going on with {folder}" if folder else "no run of this kind was stopped: a new one"
+        print(f"hyperdnn: {said}", file=sys.stderr)
         return run, folder
     folder = Path(options.resume)
     kept = stopped(folder, options.name)
@@ -169,13 +169,6 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     if other is not None:
         raise UsageError(f"{folder} holds another run: {other}. Go on with it as it is, or start a new one.")
     return run, folder
-
-
-def _check_one_process(config: Any) -> None:
-    from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several
-
-    if are_several(getattr(config, "train", None)):
-        raise UsageError(f"--resume: {NO_CHECKPOINTS}. Start it again, or train on one device.")
 
 
 def _configuration(options: argparse.Namespace) -> Any:

@@ -1,6 +1,5 @@
 """Runs a recipe: every variant with every seed, judged against its claims."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ from hyperdnn.lab.config import override, seed_everything, to_mapping
 from hyperdnn.lab.train import Checkpoints, Log, Outcome, State, launch
 from hyperdnn.lab.train._checkpoint import Checkpoint
 from hyperdnn.lab.train._gradients import whole
+from hyperdnn.lab.train._jointly import first_says
 from hyperdnn.lab.train._keeper import model_values
-from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several
 from hyperdnn.lab.train._progress import Quiet, visible
 from hyperdnn.lab.train._together import together
 from hyperdnn.models import HyperDNN
@@ -48,7 +47,7 @@ def run(
     last bit if torch and the number of threads are the same.
 
     If the settings ask for several devices, the present program is started again for each further one, to come here as
-    well. The first process writes; there are no checkpoints.
+    well. The first process has the folder and writes; of checkpoints, each one writes its part.
 
     Args:
         recipe_name: as for ``hyperdnn run``.
@@ -67,7 +66,7 @@ def run(
 
     Raises:
         ConfigError: an unknown recipe or variant, no seed, a folder with a run that is not to be resumed, or one that
-            another process is at work in; or a run of several devices that is to be resumed.
+            another process is at work in.
         TrainingError: a loss that is not finite, or another process that ended.
         CheckpointError: a checkpoint cannot be written, or all there are to go on from are damaged.
     """
@@ -75,17 +74,15 @@ def run(
     names = _chosen(recipe, variants)
     if not seeds:
         raise ConfigError("seeds: expected at least one.")
-    several = are_several(getattr(config, "train", None))
-    if several and resume:
-        raise ConfigError(f"resume: {NO_CHECKPOINTS}. Start it again, or train on one device.")
     if (folder / CHECKPOINTS).exists() and not resume:
         raise ConfigError(
             f"{folder} holds a run already. resume=True goes on with it; another folder starts a new one."
         )
     first = launch(getattr(config, "train", None))
+    folder, resume = first_says((folder, resume))
     folder.mkdir(parents=True, exist_ok=True)
     trained: dict[str, list[_Trained]] = {name: [] for name in names}
-    with alone(folder) if first else nullcontext(), _threads(threads), together():
+    with together(folder), alone(folder) if first else nullcontext(), _threads(threads):
         last: _Trained | None = None
         for seed in seeds:
             for name in names:
@@ -95,8 +92,8 @@ def run(
                     labels={"variant": name, "seed": seed},
                 )
                 place = folder / CHECKPOINTS / f"seed-{seed}" / file_name(name, recipe.variants)
-                kept = None if several else Checkpoints(place)
-                found = kept and kept.latest()
+                kept = Checkpoints(place)
+                found = kept.latest()
                 if resume and found is None:
                     log.rewind(last.end if last else 0)
                 last = found and _finished(found)
@@ -159,10 +156,9 @@ def _finished(checkpoint: Checkpoint) -> _Trained | None:
 
 
 def _train(
-    recipe: Recipe, variant: Variant, config: Any, log: Log, kept: Checkpoints | None, resumed: Checkpoint | None
+    recipe: Recipe, variant: Variant, config: Any, log: Log, kept: Checkpoints, resumed: Checkpoint | None
 ) -> _Trained:
     """Train one variant with one seed."""
-    start = time.perf_counter()
     seed_everything(config.seed, deterministic=config.train.deterministic)
     data = recipe.data(config)
     model = (variant.build or recipe.build)(config)
@@ -179,8 +175,6 @@ def _train(
         "arrays": {**outcome.arrays, **_embeddings(model)},
         "device": str(next(model.parameters()).device),
     }
-    if kept is None:
-        return _Trained(**done, seconds=time.perf_counter() - start, end=log.position())
     value = {**model_values(state, log), "outcome": done}
     kept.finish(value)
     return _Trained(**done, seconds=value["seconds"], end=value["log"])

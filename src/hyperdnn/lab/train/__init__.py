@@ -3,13 +3,15 @@
 `fit` trains on one data set, `sequence` on task after task, `joint` on all tasks of a sequence at once. A loop takes
 a `State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings`, which
 belong in a configuration; and a `Log`, which keeps the numbers and shows progress. It returns an `Outcome`, or raises
-`TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not been. `launch` starts
-the processes that train together. `Step`, `Evaluate`, `BeforeTask` and `Draw` say what a recipe's functions look like.
+`TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not been; `gather_weights`
+makes one file of the weights in one. `launch` starts the processes that train together. `Step`, `Evaluate`,
+`BeforeTask` and `Draw` say what a recipe's functions look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
 from hyperdnn.lab.train._engine import TrainingError
 from hyperdnn.lab.train._fit import fit
+from hyperdnn.lab.train._gather import gather_weights
 from hyperdnn.lab.train._joint import joint
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
@@ -34,4 +36,5 @@ __all__ = [
     "Draw",
     "TrainingError",
     "launch",
+    "gather_weights",
 ]
