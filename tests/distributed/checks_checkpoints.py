@@ -8,11 +8,13 @@ import torch
 from pair import FOLDER, main
 from safetensors.torch import load_file
 from torch import distributed
-from trainings import make_model, train
+from trainings import SETTINGS, make_model, train
 
-from hyperdnn.errors import CheckpointError, CheckpointWarning
-from hyperdnn.lab.train import Checkpoints, _checkpoint, gather_weights
+from hyperdnn.errors import CheckpointError, CheckpointWarning, ConfigError
+from hyperdnn.lab.train import Checkpoints, Settings, State, _checkpoint, gather_weights
+from hyperdnn.lab.train._engine import Engine
 from hyperdnn.lab.train._gradients import whole
+from hyperdnn.lab.train._jointly import jointly
 from hyperdnn.lab.train._random import random_states
 
 STRATEGIES = ("ddp", "fsdp")
@@ -114,6 +116,26 @@ def check_if_one_cannot_write_none_has_written(rank):
         _checkpoint.save_file = save
     distributed.barrier()
     assert sorted((FOLDER / "copies" / "kept").iterdir()) == before
+
+
+def check_models_grow_alike_and_again(rank):
+    expected = train(FOLDER / "growing whole", strategy="ddp", grow=True)
+    assert train(FOLDER / "growing", until=9, strategy="ddp", grow=True) is None
+    resumed = train(FOLDER / "growing", strategy="ddp", grow=True)
+    assert resumed.model.hypernet.encoder.contexts == 4
+    assert all(map(torch.equal, _local(resumed), _local(expected)))
+    sums = jointly(lambda: [weight.double().sum().item() for weight in resumed.memory.weights.values()])
+    assert sums[0] == sums[1]  # also of the rows that came last
+
+
+def check_divided_models_do_not_grow(rank):
+    with pytest.raises(ConfigError, match="divided among processes and cannot grow"):
+        train(FOLDER / "growing parts", strategy="fsdp", grow=True)
+    state = State(model=make_model(), config=None, generator=torch.Generator())
+    engine = Engine(state, Settings(**SETTINGS, strategy="fsdp"))
+    state.model.hypernet.encoder.grow()
+    with pytest.raises(ConfigError, match=r"rows\.3' is new, and no model grows under strategy 'fsdp'"):
+        engine.processes.wrap(lambda model, batch, state: {}, state)
 
 
 def check_another_strategy_goes_on(rank):

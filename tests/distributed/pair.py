@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 2
 FOLDER = Path(sys.argv[2]) if len(sys.argv) == 3 else Path()  # of both, where they write
-_SECONDS = 60
+_SECONDS = 300  # on a machine that has much else to do, seconds become minutes
 
 
 def run_checks(file: Path, folder: Path) -> dict[str, str]:
@@ -68,7 +68,7 @@ def main(checks: dict[str, Callable[[int], None]]) -> None:
         init_method=f"file://{folder}/meeting",
         rank=rank,
         world_size=PROCESSES,
-        timeout=timedelta(seconds=20),
+        timeout=timedelta(seconds=120),
     )
     names = [name for name in checks if name.startswith("check_")]
     report = dict.fromkeys(names, f"rank {rank}: not run, an earlier check failed")

@@ -29,7 +29,7 @@ def _task(index):
 def make_model(dropout=0.0):
     torch.manual_seed(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2)).float()
-    target = hd.Target(net, select="1.*")
+    target = hd.Target(net, select=("1.*", "3.*"))
     hypernet = hd.Hypernet(
         encoder=encoders.Table(3, 4), body=bodies.MLP(4, 8, dropout=dropout), head=heads.FullHead(8, target.layout)
     )
@@ -44,7 +44,10 @@ def _step(model, batch, state, *, until):
     return {"loss": loss + keep}
 
 
-def _before_task(model, state):
+def _before_task(model, state, *, grow):
+    if grow and state.task:
+        model.hypernet.encoder.grow()
+        model.resize("3", 2 + state.task)
     state.memory = losses.remember(model.hypernet, torch.arange(state.task))
 
 
@@ -53,14 +56,18 @@ def _evaluate(model, task):
     return {"accuracy": (model(batch.inputs, context=batch.context).argmax(-1) == batch.targets).float().mean().item()}
 
 
-def train(folder, *, until=None, dropout=0.0, **options):
-    """A sequence of two tasks, gone on with if it was killed; None if it is."""
+def train(folder, *, until=None, dropout=0.0, grow=False, **options):
+    """A sequence of two tasks, between which the model may grow, gone on with if it was killed; None if it is."""
     kept = Checkpoints(folder / "kept")
     model = make_model(dropout)
     generator = torch.Generator().manual_seed(0)
     state = State(model=model, config=None, generator=generator, checkpoints=kept, resumed=kept.latest())
     settings = Settings(**{**SETTINGS, **options})
-    parts = {"step": partial(_step, until=until), "evaluate": _evaluate, "before_task": _before_task}
+    parts = {
+        "step": partial(_step, until=until),
+        "evaluate": _evaluate,
+        "before_task": partial(_before_task, grow=grow),
+    }
     try:
         sequence(state, [_task(0), _task(1)], settings, log=Log(), **parts)
     except KilledError:

@@ -207,6 +207,7 @@ def _asked(settings: Settings) -> tuple[int, int]:
             )
     if devices * nodes == 1 and settings.strategy != "auto":
         raise ConfigError(
-            f"train.strategy: '{settings.strategy}' is for several devices. Add --devices 2, or start with torchrun."
+            f"train.strategy: '{settings.strategy}' is for several devices. Add --devices 2, start with "
+            "torchrun, or take --strategy auto."
         )
     return devices, nodes

@@ -39,7 +39,7 @@ class Settings:
         device: where to compute: the best there is, or a kind such as ``"cpu"``.
         precision: of the computation; parameters stay in 32 bits.
         devices: processes on this machine, with one device each, that share each batch; under ``torchrun`` their number
-            is its own. Several keep no checkpoints.
+            is its own.
         strategy: how several of them share the model: each has a copy and gradients are averaged (``"ddp"``, which
             ``"auto"`` takes), or each has a part (``"fsdp"``, see `distributed.shard`).
         generate_in_float32: let hypernets compute in 32 bits whatever the precision is, and only the target in fewer.
