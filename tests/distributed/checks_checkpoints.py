@@ -16,6 +16,7 @@ from hyperdnn.lab.train._engine import Engine
 from hyperdnn.lab.train._gradients import whole
 from hyperdnn.lab.train._jointly import jointly
 from hyperdnn.lab.train._random import random_states
+from hyperdnn.lab.train._tree import flatten
 
 STRATEGIES = ("ddp", "fsdp")
 
@@ -116,6 +117,13 @@ def check_if_one_cannot_write_none_has_written(rank):
         _checkpoint.save_file = save
     distributed.barrier()
     assert sorted((FOLDER / "copies" / "kept").iterdir()) == before
+
+
+def check_parts_belong_to_the_model(rank):
+    state = State(model=make_model(), config=None, generator=torch.Generator())
+    Engine(state, Settings(**SETTINGS, strategy="fsdp"))
+    with pytest.raises(CheckpointError, match=r"'memory\.old' is divided among processes.*full_tensor\(\)"):
+        flatten({"memory": {"old": next(state.model.parameters())}})
 
 
 def check_models_grow_alike_and_again(rank):

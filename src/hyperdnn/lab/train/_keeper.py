@@ -150,8 +150,9 @@ class Keeper:
         saved = value.get("model")
         if not isinstance(saved, dict):
             raise CheckpointError("the checkpoint does not fit this model: it holds none.")
-        if regrow is not None and difference(state.model, saved) is not None:
-            regrow(value["task"])
+        task = value.get("task")
+        if regrow is not None and isinstance(task, int) and difference(state.model, saved) is not None:
+            regrow(task)
         other = difference(state.model, saved)
         if other is not None:
             raise CheckpointError(

@@ -4,6 +4,7 @@ Each of them holds a lock on a file of its own in the run's folder. The system t
 in whatever way, so that the others can tell; who can still say why writes it into the file.
 """
 
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -47,9 +48,7 @@ class Present:
 
     def clear(self) -> None:
         """Leave nothing behind, when all have left."""
-        for path in self.folder.glob("*"):
-            path.unlink(missing_ok=True)
-        self.folder.rmdir()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def missing(self) -> dict[int, str]:
         """Those who left, and not because of another one; with their reasons, empty for who could not say one."""

@@ -28,10 +28,11 @@ def together(folder: Path) -> Iterator[None]:
     Raises:
         TrainingError: instead of the backend's own error, if another process ended or does not come. It says which.
     """
+    present = Present(folder, rank(), number())
     if not several():
         yield
+        present.clear()  # after several that were killed
         return
-    present = Present(folder, rank(), number())
     present.enter()
     try:
         distributed.barrier()

@@ -108,7 +108,15 @@ def test_a_forged_manifest_is_refused(copy, changes, message):
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 100_000, '{"class": "Popen", "fields": {"args": "ls"}}', "[1, 2", "7", '{"tensor": []}']
+    "text",
+    [
+        "[" * 100_000,
+        '{"class": "Popen", "fields": {"args": "ls"}}',
+        "[1, 2",
+        "7",
+        '{"tensor": []}',
+        '{"parts": ["x"], "shape": [1], "dim": 0}',
+    ],
 )
 def test_a_forged_state_with_right_sums_makes_no_object(copy, text):
     (copy / "state.json").write_text(text)

@@ -61,6 +61,15 @@ def test_other_errors_stay_what_they_are_and_are_left_for_others(others, tmp_pat
     assert others[0].missing() == {1: "KeyboardInterrupt"}
 
 
+def test_what_several_left_is_cleared_by_one_that_went_on(tmp_path):
+    other = Present(tmp_path, 1, 2)
+    other.enter()
+    other.leave("")
+    with together(tmp_path):
+        assert list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_process_loses_nobody_and_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError, match=r"^gloo$"), together(tmp_path):
         raise RuntimeError("gloo")
