@@ -1,7 +1,6 @@
 """The lab's loops in two processes, as torchrun starts them."""
 
 import os
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -125,14 +124,6 @@ def check_hypernets_generate_in_float32(rank):
         settings = Settings(**SETTINGS, strategy=strategy, precision="bf16-mixed", generate_in_float32=True)
         fit(_state(), TASKS[0], settings, step=step, evaluate=_evaluate, log=Log())
         assert seen == {torch.float32, torch.bfloat16}, seen
-
-
-def check_checkpoints_are_refused(rank):
-    for strategy in ("ddp", "fsdp"):
-        state = _state()
-        state.checkpoints = lab.train.Checkpoints(Path("nowhere"))
-        with pytest.raises(ConfigError, match="several processes keeps no checkpoints"):
-            Engine(state, Settings(**SETTINGS, strategy=strategy))
 
 
 def check_auto_is_copies(rank):

@@ -5,12 +5,15 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from hyperdnn._version import __version__
 from hyperdnn.cli import _doctor, _plan, _recipes, _reproduce, _runs, _tune
-from hyperdnn.cli._usage import UsageError
-from hyperdnn.errors import HyperDNNError, nearest
+from hyperdnn.cli._usage import UsageError, is_first
+from hyperdnn.errors import CheckpointWarning, GeneratorWarning, HyperDNNError, nearest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,12 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _dispatch(arguments)
+        with _speaking():
+            code = _dispatch(arguments)
         sys.stdout.flush()
     except SystemExit as stop:  # argparse has printed its help or its complaint
         return stop.code if isinstance(stop.code, int) else 0
-    except KeyboardInterrupt:
-        print("hyperdnn: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        if is_first():
+            print(": ".join(["hyperdnn: interrupted", *map(str, stop.args)]), file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; the flush at exit must not fail again.
@@ -39,6 +44,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"hyperdnn: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     return code
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Inside, this library's warnings are one line each, as its errors are: no file, no line of source."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+            if issubclass(category, CheckpointWarning | GeneratorWarning):
+                print(f"hyperdnn: warning: {message}", file=sys.stderr)
+            else:
+                others(message, category, *rest, **named)
+
+        warnings.showwarning = show
+        yield
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ from typing import Any, final
 from hyperdnn.cli._usage import UsageError
 from hyperdnn.errors import ConfigError
 
+_PROCESSES = {"train.devices", "train.strategy"}  # a run may go on in another number of them
 CONFIG, ENVIRONMENT, RESULTS = "config.yaml", "env.json", "results.json"
 
 
@@ -18,7 +19,7 @@ class Run:
     """What a run is of.
 
     Args:
-        config: the recipe's configuration; its seed is of no account.
+        config: the recipe's configuration; its seed, devices and strategy are of no account.
         seeds: one training for each.
         variants: only these of the system and its baselines; None for all.
     """
@@ -40,7 +41,6 @@ def stopped(folder: Path, name: str) -> Run:
         ConfigError: its configuration is damaged.
     """
     from hyperdnn.lab._discover import find, load
-    from hyperdnn.lab._folder import CHECKPOINTS
     from hyperdnn.lab.config import read_yaml
 
     try:
@@ -54,7 +54,7 @@ def stopped(folder: Path, name: str) -> Run:
         raise UsageError(f"{folder} holds a run of {recipe}, not of {name}.")
     if (folder / RESULTS).is_file():
         raise UsageError(f"{folder} holds a run that is finished. See {folder / 'report.html'}.")
-    if not any((folder / CHECKPOINTS).glob("*/*/[!.]*")):
+    if not _has_checkpoint(folder):
         raise UsageError(f"{folder} holds no checkpoint: the run was stopped before the first. Start it again.")
     return Run(config=read_yaml(load(name).config, folder / CONFIG), seeds=seeds, variants=variants)
 
@@ -65,13 +65,25 @@ def difference(wanted: Run, kept: Run) -> str | None:
 
     ours, theirs = flatten(to_mapping(wanted.config)), flatten(to_mapping(kept.config))
     for name in ours:
-        if name != "seed" and ours[name] != theirs.get(name):
+        if name not in {"seed", *_PROCESSES} and ours[name] != theirs.get(name):
             return f"{name} {ours[name]}, started with {theirs.get(name)}"
     if list(wanted.seeds) != list(kept.seeds):
         return f"seed {_words(wanted.seeds)}, started with {_words(kept.seeds)}"
     if wanted.variants != kept.variants:
         return f"variants {_words(wanted.variants)}, started with {_words(kept.variants)}"
     return None
+
+
+def way_on(folder: Path, line: str) -> str:
+    """What to type after an interruption.
+
+    Args:
+        folder: of the run.
+        line: that was typed.
+    """
+    if not _has_checkpoint(folder):
+        return "before the first checkpoint: nothing of this run is kept"
+    return f"to go on, type: {line if '--resume' in line else f'{line} --resume auto'}"
 
 
 def newest(parent: Path, name: str, wanted: Run) -> Path | None:
@@ -86,6 +98,12 @@ def newest(parent: Path, name: str, wanted: Run) -> Path | None:
         except (UsageError, ConfigError):  # not this one
             continue
     return None
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    from hyperdnn.lab._folder import CHECKPOINTS
+
+    return any((folder / CHECKPOINTS).glob("*/*/[!.]*"))
 
 
 def _words(values: Sequence[object] | None) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperdnn.cli._doctor import examine
-from hyperdnn.cli._resume import CONFIG, ENVIRONMENT, RESULTS, Run, difference, newest, stopped
-from hyperdnn.cli._usage import UsageError, count, typed_settings, usage
+from hyperdnn.cli._resume import CONFIG, ENVIRONMENT, RESULTS, Run, difference, newest, stopped, way_on
+from hyperdnn.cli._usage import UsageError, count, is_first, typed_settings, usage
 
 if TYPE_CHECKING:
     from hyperdnn.lab.federated import Connect
@@ -40,7 +40,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     source.add_argument("--setting", help="one of the recipe's configurations, such as tiny")
     run.add_argument("--seed", type=int, help="instead of the configuration's")
     run.add_argument("--devices", type=count, metavar="N", help="processes that share each batch, one device each")
-    run.add_argument("--strategy", choices=["ddp", "fsdp"], help="of several devices: copies of the model, or parts")
+    run.add_argument(
+        "--strategy", choices=["auto", "ddp", "fsdp"], help="of several devices: copies of the model, or parts"
+    )
     run.add_argument("--engine", choices=["local", "flower"], help="where clients are: in this process, or Flower's")
     run.add_argument("--variants", type=_words, metavar="A,B", help="only these of the system and its baselines")
     run.add_argument(
@@ -65,22 +67,23 @@ def run_recipe(options: argparse.Namespace) -> int:
 
     with usage():
         run, folder = _requested(options)
-    from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several  # torch: wrong usage is answered before
+    from hyperdnn.lab.train._processes import are_several  # torch: wrong usage is answered before
 
     if options.engine == "flower" and are_several(getattr(run.config, "train", None)):
         raise UsageError("--engine flower: several devices do not share a federated run. Leave --devices out.")
     resume = folder is not None
     options.variants = run.variants
     if not lab.train.launch(getattr(run.config, "train", None)):
-        # Another process than the first one: it trains with the others and writes nothing.
+        # Another process than the first one: it trains with the others, who tell it the folder.
         lab.run(options.name, run.config, folder=options.out, seeds=run.seeds, variants=run.variants, resume=resume)
         return 0
-    if are_several(getattr(run.config, "train", None)):
-        print(f"hyperdnn: {NO_CHECKPOINTS}", file=sys.stderr)
     if folder is None:
         folder = new_folder(options.out, options.name, run.seeds[0])
     train = partial(execute, options, options.name, run.config, folder=folder, seeds=run.seeds, resume=resume)
-    results = _on_flower(options.name, run.config, train) if options.engine == "flower" else train()
+    try:
+        results = _on_flower(options.name, run.config, train) if options.engine == "flower" else train()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(way_on(folder, options.line)) from None
     print(lab.report.table(results))
     print(f"\nReport  {folder / 'report.html'}")
     return 0
@@ -168,12 +171,12 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     """What is to be run, and the folder of the run to go on with, if any."""
     if options.resume in {None, "auto"}:
         config = configuration_of(options)
-        if options.resume:
-            _check_one_process(config)
         seed = config.seed if options.seed is None else options.seed
         run = Run(config=config, seeds=[seed], variants=options.variants)
-        folder = newest(parent_of(options.out, options.name), options.name, run) if options.resume else None
-        if options.resume and not options.quiet:
+        if options.resume is None or not is_first():
+            return run, None  # the first process has the folder
+        folder = newest(parent_of(options.out, options.name), options.name, run)
+        if not options.quiet:
             said = f"going on with {folder}" if folder else "no run of this kind was stopped: a new one"
             print(f"hyperdnn: {said}", file=sys.stderr)
         return run, folder
@@ -189,13 +192,6 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     if other is not None:
         raise UsageError(f"{folder} holds another run: {other}. Go on with it as it is, or start a new one.")
     return run, folder
-
-
-def _check_one_process(config: Any) -> None:
-    from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several
-
-    if are_several(getattr(config, "train", None)):
-        raise UsageError(f"--resume: {NO_CHECKPOINTS}. Start it again, or train on one device.")
 
 
 def configuration_of(options: argparse.Namespace) -> Any:

@@ -1,6 +1,7 @@
 """Wrong usage, told apart from failure: exit code 2 instead of 1."""
 
 import argparse
+import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import final
@@ -20,6 +21,11 @@ def usage() -> Iterator[None]:
         yield
     except ConfigError as error:
         raise UsageError(str(error)) from None
+
+
+def is_first() -> bool:
+    """Whether this process is the one that speaks, of those that train together; torchrun and Fabric tell each one."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
 def count(text: str) -> int:

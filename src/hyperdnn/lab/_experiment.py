@@ -23,8 +23,8 @@ from hyperdnn.lab.config import override, seed_everything, to_mapping
 from hyperdnn.lab.train import Checkpoints, Clients, Log, Outcome, State, launch, rounds
 from hyperdnn.lab.train._checkpoint import Checkpoint
 from hyperdnn.lab.train._gradients import whole
+from hyperdnn.lab.train._jointly import first_says
 from hyperdnn.lab.train._keeper import model_values
-from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several
 from hyperdnn.lab.train._progress import Quiet, visible
 from hyperdnn.lab.train._together import together
 from hyperdnn.lab.train._track import TensorBoard
@@ -55,7 +55,7 @@ def run(
     last bit if torch and the number of threads are the same.
 
     If the settings ask for several devices, the present program is started again for each further one, to come here as
-    well. The first process writes; there are no checkpoints.
+    well. The first process has the folder and writes; of checkpoints, each one writes its part.
 
     Args:
         recipe_name: as for ``hyperdnn run``.
@@ -77,8 +77,7 @@ def run(
     Raises:
         MissingExtraError: TensorBoard is asked for and not installed.
         ConfigError: an unknown recipe or variant, no seed, a folder with a run that is not to be resumed, or one that
-            another process is at work in; a run of several devices that is to be resumed, or clients of a recipe that
-            has none.
+            another process is at work in; or clients of a recipe that has none.
         TrainingError: a loss that is not finite, or another process that ended.
         CheckpointError: a checkpoint cannot be written, or all there are to go on from are damaged.
     """
@@ -88,18 +87,16 @@ def run(
         raise ConfigError("seeds: expected at least one.")
     if clients and not any(_has_clients(recipe, name) for name in names):
         raise ConfigError(f"{recipe_name} has no clients: none of {', '.join(names)} trains by lab.train.rounds.")
-    several = are_several(getattr(config, "train", None))
-    if several and resume:
-        raise ConfigError(f"resume: {NO_CHECKPOINTS}. Start it again, or train on one device.")
     if (folder / CHECKPOINTS).exists() and not resume:
         raise ConfigError(
             f"{folder} holds a run already. resume=True goes on with it; another folder starts a new one."
         )
     first = launch(getattr(config, "train", None))
+    folder, resume = first_says((folder, resume))
     tracker = TensorBoard(folder / track) if track and first else None
     folder.mkdir(parents=True, exist_ok=True)
     trained: dict[str, list[_Trained]] = {name: [] for name in names}
-    with alone(folder) if first else nullcontext(), computing_with(threads), together():
+    with together(folder), alone(folder) if first else nullcontext(), computing_with(threads):
         if tracker is not None:
             tracker.begin(folder / _METRICS)
         last: _Trained | None = None
@@ -112,8 +109,8 @@ def run(
                     tracker=tracker,
                 )
                 place = folder / CHECKPOINTS / f"seed-{seed}" / file_name(name, recipe.variants)
-                kept = None if several else Checkpoints(place)
-                found = kept and kept.latest()
+                kept = Checkpoints(place)
+                found = kept.latest()
                 if resume and found is None:
                     log.rewind(last.end if last else 0)
                 last = found and _finished(found)

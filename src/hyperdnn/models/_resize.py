@@ -26,6 +26,8 @@ def resize(target: Target, hypernet: nn.Module, name: str, rows: int, optimizer:
     """
     if not isinstance(hypernet, Hypernet):
         raise ConfigError(f"{type(hypernet).__name__} is not a Hypernet: resize does not know its parts.")
+    if any(hasattr(parameter, "full_tensor") for parameter in hypernet.parameters()):  # a DTensor
+        raise ConfigError("the model is divided among processes and cannot grow. Resize it before distributed.shard.")
     layout = target.resized(name, rows)
     head = growing(hypernet.head)
     more = head.new_slots(layout)

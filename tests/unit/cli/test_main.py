@@ -1,8 +1,10 @@
+import warnings
+
 import pytest
 
 import hyperdnn
 from hyperdnn.cli import _doctor, main
-from hyperdnn.errors import LayoutError
+from hyperdnn.errors import CheckpointWarning, LayoutError
 
 
 def _raising(error: BaseException):
@@ -54,6 +56,26 @@ def test_an_interruption_is_exit_130(capsys, monkeypatch):
     monkeypatch.setattr(_doctor, "examine", _raising(KeyboardInterrupt()))
     assert main(["doctor"]) == 130
     assert capsys.readouterr().err == "hyperdnn: interrupted\n"
+
+
+def test_an_interruption_of_several_is_said_once(capsys, monkeypatch):
+    monkeypatch.setattr(_doctor, "examine", _raising(KeyboardInterrupt()))
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_warnings_of_this_library_are_one_line_each(capsys, monkeypatch):
+    def examine():
+        for category in (CheckpointWarning, UserWarning):
+            warnings.warn(f"a {category.__name__}", category, stacklevel=2)
+        raise LayoutError("the end")
+
+    monkeypatch.setattr(_doctor, "examine", examine)
+    with pytest.warns(UserWarning, match="a UserWarning") as others:  # which goes its way
+        assert main(["doctor"]) == 1
+    assert len(others) == 1
+    assert capsys.readouterr().err == "hyperdnn: warning: a CheckpointWarning\nhyperdnn: the end\n"
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):

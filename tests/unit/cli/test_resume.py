@@ -1,9 +1,18 @@
 import json
+from dataclasses import dataclass
 
 import pytest
 
 from hyperdnn import lab
 from hyperdnn.cli import main
+from hyperdnn.cli._resume import Run, difference
+from hyperdnn.lab.train import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    seed: int = 0
+    train: Settings = Settings()
 
 
 @pytest.fixture
@@ -113,8 +122,37 @@ def test_folders_that_cannot_be_gone_on_with_are_told_apart(killed, toys, calls,
     assert calls == []
 
 
-def test_several_devices_are_not_resumed(calls, capsys, tmp_path):
-    line = ["run", "continual/task_conditioned", "--setting", "tiny", "--out", str(tmp_path), "--devices", "2"]
-    assert main([*line, "--resume", "auto"]) == 2
-    assert "keeps no checkpoints and cannot be resumed. Start it again, or train on one" in capsys.readouterr().err
-    assert calls == []
+def test_an_interruption_says_how_to_go_on(toys, calls, monkeypatch, capsys):
+    def stop(*_, folder, **__):
+        if keeps:
+            (folder / "checkpoints" / "seed-0" / "hypernet" / "step-000005").mkdir(parents=True, exist_ok=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(vars(lab), "run", stop)
+    line = ["run", "toys/bear", "--beta", "1"]
+    keeps = False
+    assert main(line) == 130
+    said = "hyperdnn: interrupted: before the first checkpoint: nothing of this run is kept\n"
+    assert capsys.readouterr().err == said
+    keeps = True
+    for typed in (line, [*line, "--resume", "auto"]):
+        assert main(typed) == 130
+        said = capsys.readouterr().err
+        assert said.endswith("hyperdnn: interrupted: to go on, type: hyperdnn run toys/bear --beta 1 --resume auto\n")
+
+
+def test_a_run_goes_on_in_another_number_of_processes():
+    def run(**train):
+        return Run(config=Config(train=Settings(**train)), seeds=[0], variants=None)
+
+    kept = run(devices=2, strategy="fsdp", lr=0.1)
+    assert difference(run(devices=1, lr=0.1), kept) is None
+    assert difference(run(devices=2, lr=0.2), kept) == "train.lr 0.2, started with 0.1"
+
+
+def test_only_the_first_process_looks_for_a_run(killed, calls, capsys, monkeypatch):
+    killed("--beta", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert main(["run", "toys/bear", "--beta", "2", "--resume", "auto"]) == 0
+    assert calls[0]["resume"] is False  # what the first one says goes
+    assert "hyperdnn:" not in capsys.readouterr().err

@@ -114,10 +114,3 @@ def test_if_all_are_damaged_nothing_is_trained(config, steps, tmp_path):
     with pytest.raises(CheckpointError, match=r"no checkpoint in .*beta-0 can be used.*state\.json is missing"):
         _run(config, tmp_path, resume=True)
     assert steps == []
-
-
-def test_several_processes_are_not_resumed(config, steps, tmp_path):
-    several = replace(config, train=replace(config.train, devices=2))
-    with pytest.raises(ConfigError, match=r"keeps no checkpoints and cannot be resumed\. Start it again"):
-        _run(several, tmp_path, resume=True)
-    assert steps == []

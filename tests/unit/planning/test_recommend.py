@@ -59,7 +59,7 @@ def test_what_was_better_but_too_large_is_named(rows, facts):
         "Generate once would train 5,000,000 numbers: over 2,000,320, the limit without a budget "
         "(2,000,000 beside what every hypernet has)."
     )
-    assert "0.247" in reasons[1]
+    assert "0.226" in reasons[1]
     assert reasons[2] == "It trains 900,000 numbers, 1.12 times as many as 10 separate networks have."
 
 

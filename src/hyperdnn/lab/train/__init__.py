@@ -5,8 +5,9 @@ the weights that a `Server` (`Generating`, `Averaging`) sends to `Clients`, each
 `State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings` (and
 `ClientSettings`), which belong in a configuration; and a `Log`, which keeps the numbers, shows progress and may pass
 numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With `Checkpoints`
-in its state, it can be killed and goes on as if it had not been. `launch` starts the processes that train together.
-`Step`, `Evaluate`, `BeforeTask`, `Draw`, `Data` and `Samples` say what a recipe's functions and its data look like.
+in its state, it can be killed and goes on as if it had not been; `gather_weights` makes one file of the weights in one.
+`launch` starts the processes that train together. `Step`, `Evaluate`, `BeforeTask`, `Draw`, `Data` and `Samples` say
+what a recipe's functions and its data look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
@@ -15,6 +16,7 @@ from hyperdnn.lab.train._client_settings import ClientSettings
 from hyperdnn.lab.train._clients import Clients, Reply, Sent
 from hyperdnn.lab.train._engine import TrainingError
 from hyperdnn.lab.train._fit import fit
+from hyperdnn.lab.train._gather import gather_weights
 from hyperdnn.lab.train._joint import joint
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
@@ -56,4 +58,5 @@ __all__ = [
     "Reply",
     "TrainingError",
     "launch",
+    "gather_weights",
 ]

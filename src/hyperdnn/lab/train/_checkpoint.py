@@ -1,7 +1,10 @@
 """One checkpoint on the disk: values as JSON, tensors as safetensors, and a manifest of their sha256 sums.
 
-torch's distributed checkpoint and Fabric's files are no choice for one process: both read pickles, the former for its
-metadata, the latter for everything.
+Several processes write two files each: the first one what one process would write, the others what differs, which are
+their random generators and their parts of what is divided. The manifest comes last.
+
+torch's distributed checkpoint and Fabric's files are no choice: both read pickles, the former for its metadata, the
+latter for everything. What torch writes as safetensors alone has no place for values, and no sums.
 """
 
 import hashlib
@@ -9,8 +12,11 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -19,16 +25,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hyperdnn._version import __version__
 from hyperdnn.errors import CheckpointError
+from hyperdnn.lab.train._jointly import jointly, number, rank
+from hyperdnn.lab.train._manifest import (
+    MANIFEST,
+    describe,
+    file_names,
+    processes_of,
+    read_manifest,
+    verify,
+    write_manifest,
+)
 from hyperdnn.lab.train._tree import flatten, unflatten
 
-__all__ = ["Checkpoint", "read_checkpoint", "read_manifest", "remove", "write_checkpoint"]
-
-_FORMAT = 1
-_MANIFEST, _VALUES, _TENSORS = "manifest.json", "state.json", "state.safetensors"
-_FILES = {_VALUES, _TENSORS}
-_LONGEST = 100_000  # bytes of a manifest
+__all__ = ["Checkpoint", "read_checkpoint", "remove", "write_checkpoint"]
 
 
 @final
@@ -38,11 +48,13 @@ class Checkpoint:
 
     Args:
         folder: where it lies.
+        process: whose values these are: this process's own if as many wrote it as read it, else the first one's.
         tree: the values; tensors are names in it.
-        tensors: by name.
+        tensors: by name, those of all processes.
     """
 
     folder: Path
+    process: int
     tree: object
     tensors: Mapping[str, Tensor]
 
@@ -55,88 +67,46 @@ class Checkpoint:
         try:
             value: dict[str, Any] = dict(unflatten(self.tree, self.tensors, device))
             return value
-        except (CheckpointError, TypeError, ValueError, RecursionError) as error:
+        except (CheckpointError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{self.folder} is not a checkpoint of hyperdnn: {error}") from error
 
 
 def write_checkpoint(folder: Path, value: Mapping[str, object], *, about: Mapping[str, object]) -> None:
     """Write a checkpoint in one step: the folder is there with all its files on the disk, or not at all.
 
+    Several processes do it together.
+
     Args:
         folder: replaced if it is there.
-        value: see `flatten`.
+        value: see `flatten`; each process gives its own.
         about: what the manifest says without the rest being read: ``step``, ``task`` and ``score``.
 
     Raises:
         CheckpointError: a value that cannot be kept, or a disk that is full.
     """
-    tree, tensors = flatten(value)
-    temporary = folder.with_name(f".{folder.name}.new")
+    writing = _Writing(folder, value)
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        (temporary / _VALUES).write_text(json.dumps(tree, allow_nan=False), encoding="utf-8")
-        save_file(tensors, temporary / _TENSORS)
-        files = {name: _describe(temporary / name) for name in (_VALUES, _TENSORS)}
-        versions = {"hyperdnn": __version__, "torch": str(torch.__version__)}
-        text = _text({"format": _FORMAT, "versions": versions, **about, "files": files})
-        (temporary / _MANIFEST).write_text(text, encoding="utf-8")
-        for path in (*(temporary / name for name in (_VALUES, _TENSORS, _MANIFEST)), temporary):
-            _sync(path)
-        remove(folder)
-        temporary.rename(folder)
-        _sync(folder.parent)
-    except (OSError, SafetensorError, RuntimeError, KeyError) as error:  # the last for a type safetensors lacks
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise CheckpointError(f"{folder} cannot be written: {error}. Earlier checkpoints are untouched.") from error
+        known = jointly(writing.begin)[0]
+        files = jointly(partial(writing.write, known))
+        jointly(partial(writing.finish, {name: said for part in files for name, said in part.items()}, about))
+    except CheckpointError:
+        writing.undo()
+        raise
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Read a checkpoint, every byte of which is compared with the manifest before it is looked at.
 
+    Several processes, as many as wrote it or not, do it together, and each byte is compared by one of them.
+
     Raises:
         CheckpointError: it is damaged, incomplete or of another format.
     """
-    files = read_manifest(folder)["files"]
-    for name in (_VALUES, _TENSORS):
-        path, expected = folder / name, files[name]["size"]
-        size = _size(path)
-        if size != expected:  # before its content is read, however much of it there is
-            raise CheckpointError(f"{path} is damaged: {size} bytes instead of {expected}.")
-        if _describe(path) != files[name]:
-            raise CheckpointError(f"{path} is damaged: its sha256 sum is another.")
-    try:
-        tree = json.loads((folder / _VALUES).read_text(encoding="utf-8"))
-        return Checkpoint(folder=folder, tree=tree, tensors=load_file(folder / _TENSORS))
-    except (OSError, ValueError, RecursionError, SafetensorError) as error:
-        raise CheckpointError(f"{folder} is not a checkpoint of hyperdnn: {error}.") from error
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """What the manifest says; it holds a sum of itself.
-
-    Raises:
-        CheckpointError: it is missing, damaged or of another format.
-    """
-    path = folder / _MANIFEST
-    if _size(path) > _LONGEST:
-        raise CheckpointError(f"{path} is damaged: more than {_LONGEST:,} bytes.")
-    try:
-        text = path.read_text(encoding="utf-8")
-        manifest = json.loads(text)
-        body = {key: manifest[key] for key in manifest if key != "sha256"}
-        whole = _text(body) == text  # also where no sum would notice: another order, a space more
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}.") from error
-    if not whole:
-        raise CheckpointError(f"{path} is damaged: its sha256 sum is another.")
-    if body.get("format") != _FORMAT:
-        raise CheckpointError(f"{path}: expected format {_FORMAT}, got {body.get('format')}: another version wrote it.")
-    match body:
-        case {"step": int(), "task": int(), "score": float() | None, "files": {**files}} if set(files) == _FILES:
-            if all(isinstance(file, dict) and file.keys() == {"size", "sha256"} for file in files.values()):
-                return body
-    raise CheckpointError(f"{path} is not the manifest of a checkpoint.")
+    manifest = jointly(partial(read_manifest, folder))[0]
+    jointly(partial(_verify, folder, manifest["files"]))
+    found: list[Checkpoint] = []
+    jointly(lambda: found.append(_load(folder, processes_of(manifest))))
+    return found[0]
 
 
 def remove(folder: Path) -> None:
@@ -148,21 +118,88 @@ def remove(folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _text(body: Mapping[str, object]) -> str:
-    digest = hashlib.sha256(json.dumps(body, indent=2).encode()).hexdigest()
-    return json.dumps({**body, "sha256": digest}, indent=2) + "\n"
+@final
+class _Writing:
+    """One process's share in writing a checkpoint. Each step is taken when all have taken the one before."""
+
+    def __init__(self, folder: Path, value: Mapping[str, object]) -> None:
+        self.folder = folder
+        self.temporary = folder.with_name(f".{folder.name}.new")
+        self.value = value
+        self.tree: object = None
+        self.tensors: dict[str, Tensor] = {}
+
+    def begin(self) -> dict[str, str]:
+        """Make room; what the first process has of each tensor, in short."""
+        self.tree, self.tensors = flatten(self.value)
+        if rank():
+            return {}
+        with self._saying():
+            shutil.rmtree(self.temporary, ignore_errors=True)
+            self.temporary.mkdir(parents=True)
+        return {name: _sum(tensor) for name, tensor in self.tensors.items()} if number() > 1 else {}
+
+    def write(self, known: Mapping[str, str]) -> dict[str, dict[str, object]]:
+        """Write the values and those tensors that are not known; what the manifest shall say of both files."""
+        if rank():
+            self.tensors = {
+                n: tensor for n, tensor in self.tensors.items() if n not in known or known[n] != _sum(tensor)
+            }
+        values, tensors = (self.temporary / name for name in file_names(rank()))
+        with self._saying():
+            values.write_text(json.dumps(self.tree, allow_nan=False), encoding="utf-8")
+            save_file(self.tensors, tensors)
+            files = {path.name: describe(path) for path in (values, tensors)}
+            _sync(values)
+            _sync(tensors)
+        return files
+
+    def finish(self, files: Mapping[str, object], about: Mapping[str, object]) -> None:
+        """The first one gives the whole its name."""
+        if rank():
+            return
+        with self._saying():
+            write_manifest(self.temporary, files, about=about)
+            _sync(self.temporary / MANIFEST)
+            _sync(self.temporary)
+            remove(self.folder)
+            self.temporary.rename(self.folder)
+            _sync(self.folder.parent)
+
+    def undo(self) -> None:
+        """Leave nothing behind."""
+        if not rank():
+            shutil.rmtree(self.temporary, ignore_errors=True)
+
+    @contextmanager
+    def _saying(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, SafetensorError, RuntimeError, KeyError) as error:  # the last for a type safetensors lacks
+            said = f"{self.folder} cannot be written: {error}. Earlier checkpoints are untouched."
+            raise CheckpointError(said) from error
 
 
-def _size(path: Path) -> int:
-    """How long a file is; a pipe or a device, which may have no end, is none."""
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing.")
-    return path.stat().st_size
+def _verify(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
+    """This process's share of the files."""
+    for name in sorted(files)[rank() :: number()]:
+        verify(folder / name, files[name])
 
 
-def _describe(path: Path) -> dict[str, object]:
-    with path.open("rb") as file:
-        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+def _load(folder: Path, processes: int) -> Checkpoint:
+    own = rank() if processes == number() else 0
+    order = dict.fromkeys((own, *range(processes)))  # its own tensors before those of others that have their names
+    try:
+        tree = json.loads((folder / file_names(own)[0]).read_text(encoding="utf-8"))
+        tensors = ChainMap(*[load_file(folder / file_names(process)[1]) for process in order])
+        return Checkpoint(folder=folder, process=own, tree=tree, tensors=tensors)
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise CheckpointError(f"{folder} is not a checkpoint of hyperdnn: {error}.") from error
+
+
+def _sum(tensor: Tensor) -> str:
+    content = tensor.reshape(-1).view(torch.uint8).numpy().data
+    return f"{tensor.dtype} {tuple(tensor.shape)} {hashlib.sha256(content).hexdigest()}"
 
 
 def _sync(path: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, final
 
 from hyperdnn.errors import CheckpointError, CheckpointWarning
-from hyperdnn.lab.train._checkpoint import Checkpoint, read_checkpoint, read_manifest, remove, write_checkpoint
+from hyperdnn.lab.train._checkpoint import Checkpoint, read_checkpoint, remove, write_checkpoint
+from hyperdnn.lab.train._jointly import first_says, rank
+from hyperdnn.lab.train._manifest import read_manifest
 
 __all__ = ["Checkpoints"]
 
@@ -21,9 +23,11 @@ class Checkpoints:
     """A folder of checkpoints: ``step-000500`` and so on while training goes on, then ``final``.
 
     A loop writes them where its state has such a folder, and goes on from ``state.resumed``. They hold no pickle.
+    Several processes write them and read them together, after `launch`; what some number of them wrote, any other
+    number reads.
 
     Args:
-        folder: of one training; made when the first one is written.
+        folder: of one training, the same one on all machines; made when the first one is written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,6 +52,8 @@ class Checkpoints:
             CheckpointError: it cannot be written.
         """
         self._write(f"step-{value['step']:06d}", value, score)
+        if rank():
+            return
         # What is newer was passed over as damaged: it must not count among the last ones.
         for folder in self._steps():
             if _step(folder) > value["step"]:
@@ -63,9 +69,9 @@ class Checkpoints:
         Raises:
             CheckpointError: it cannot be written.
         """
-        best = self.best()
+        best = self.best() if rank() == 0 else None
         self._write(_FINAL, value, None)
-        for folder in self._steps():
+        for folder in self._steps() if rank() == 0 else ():
             if folder != best:
                 remove(folder)
 
@@ -76,14 +82,14 @@ class Checkpoints:
             CheckpointError: all are damaged.
         """
         refused: list[CheckpointError] = []
-        for folder in self._all():
+        for name in first_says([folder.name for folder in self._all()]):
             try:
-                found = read_checkpoint(folder)
+                found = read_checkpoint(self.folder / name)
             except CheckpointError as error:
                 refused.append(error)
                 continue
-            for reason in refused:
-                warnings.warn(f"{reason} Going on from {folder.name}.", CheckpointWarning, stacklevel=2)
+            for reason in refused if rank() == 0 else ():
+                warnings.warn(f"{reason} Going on from {name}.", CheckpointWarning, stacklevel=2)
             return found
         if refused:
             raise CheckpointError(
@@ -108,7 +114,7 @@ class Checkpoints:
         return min((f for f, (task, _) in scores.items() if task == last), key=lambda f: scores[f][1], default=None)
 
     def _write(self, name: str, value: Mapping[str, Any], score: float | None) -> None:
-        if self.folder.is_dir():
+        if self.folder.is_dir() and rank() == 0:
             for path in self.folder.glob(".*"):  # left behind by a process that was killed
                 shutil.rmtree(path, ignore_errors=True)
         about = {"step": value["step"], "task": value["task"], "score": score}

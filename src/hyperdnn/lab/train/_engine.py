@@ -44,12 +44,13 @@ class Engine:
     Args:
         state: its model is moved to the device; it goes back to where ``state.resumed`` was written.
         settings: how to optimise.
+        regrow: given a task, makes a fresh model as large as it was then, if it grew while it was trained.
 
     Raises:
         CheckpointError: what is to be resumed does not fit the model.
     """
 
-    def __init__(self, state: State, settings: Settings) -> None:
+    def __init__(self, state: State, settings: Settings, *, regrow: Callable[[int], None] | None = None) -> None:
         self.state = state
         self.settings = settings
         self.watch = Watch(state.model, settings.clip_generated)
@@ -57,7 +58,7 @@ class Engine:
         self.processes.prepare(state)
         self.fabric = self.processes.fabric
         self.scale = Scale(self.fabric)
-        self.keeper = Keeper(state, settings, self.watch, self.fabric)
+        self.keeper = Keeper(state, settings, self.watch, self.fabric, regrow=regrow)
 
     @property
     def resumed(self) -> bool:

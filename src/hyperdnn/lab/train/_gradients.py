@@ -1,16 +1,16 @@
 """Gradients and parameters of several processes, where no wrapper sees to them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, distributed
 
-__all__ = ["is_sharded", "mean_gradients", "whole"]
+__all__ = ["is_divided", "mean_gradients", "whole"]
 
 
-def is_sharded(parameters: Iterable[Tensor]) -> bool:
-    """Whether processes hold parts of the parameters."""
-    return any(hasattr(parameter, "full_tensor") for parameter in parameters)  # a DTensor, without importing it
+def is_divided(tensor: Tensor) -> bool:
+    """Whether processes hold parts of a tensor."""
+    return hasattr(tensor, "full_tensor")  # a DTensor, without importing it
 
 
 def whole(tensor: Tensor) -> Tensor:

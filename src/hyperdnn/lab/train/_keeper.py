@@ -1,13 +1,17 @@
 """Puts a loop's state on the disk and back, so that a training that was killed goes on as if it never had been."""
 
+from collections.abc import Callable
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor, nn
 
 from hyperdnn.errors import CheckpointError
+from hyperdnn.lab.train._jointly import jointly, rank
 from hyperdnn.lab.train._log import Log
-from hyperdnn.lab.train._random import random_states, set_random_states
+from hyperdnn.lab.train._random import draw_apart, random_states, set_random_states
+from hyperdnn.lab.train._restore import difference, restore_model, restore_optimizer
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 from hyperdnn.lab.train._watch import Watch
@@ -27,13 +31,23 @@ class Keeper:
         settings: how often, and how many.
         watch: has seen things that it should not tell twice.
         fabric: its precision may have a state.
+        regrow: makes a model that grew while it was trained as large as it was in a task; None for models that do not.
 
     Raises:
         CheckpointError: a checkpoint of another model, or of a training that is finished.
     """
 
-    def __init__(self, state: State, settings: Settings, watch: Watch, fabric: "Fabric") -> None:
+    def __init__(
+        self,
+        state: State,
+        settings: Settings,
+        watch: Watch,
+        fabric: "Fabric",
+        *,
+        regrow: Callable[[int], None] | None = None,
+    ) -> None:
         self.state, self.settings, self.watch = state, settings, watch
+        self.borrowed = False  # whether the random generators are those of another process
         self.precision = fabric.strategy.precision
         self.trained: list[str] = []
         self.total, self.count = 0.0, 0
@@ -44,7 +58,8 @@ class Keeper:
                 raise CheckpointError(
                     f"{state.resumed.folder} is the end of a training: there is nothing to go on with."
                 )
-            self._put_back(self.pending)
+            self.borrowed = state.resumed.process != rank()
+            self._put_back(self.pending, regrow)
 
     def begin(self, log: Log) -> tuple[torch.optim.Optimizer, int]:
         """An optimiser, and how many iterations are done; random generators and log as they were then.
@@ -65,10 +80,12 @@ class Keeper:
         optimizer = self.settings.make_optimizer(parameters.values())
         _freeze(state.model, frozen)
         try:
-            optimizer.load_state_dict(pending["optimizer"])
+            restore_optimizer(optimizer, pending["optimizer"])
             self.precision.load_state_dict(pending["precision"])
             state.generator.set_state(pending["generator"])
             set_random_states(pending["random"])
+            if self.borrowed:
+                draw_apart(rank())
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"the checkpoint does not fit this training: {error}") from error
         log.rewind(pending["log"])
@@ -98,7 +115,7 @@ class Keeper:
         state = self.state
         assert state.optimizer is not None
         assert state.checkpoints is not None
-        score = self.total / self.count
+        score = fmean(jointly(lambda: self.total / self.count))
         self.total, self.count = 0.0, 0
         value = {
             **model_values(state, log),
@@ -128,10 +145,23 @@ class Keeper:
                     "what it was, or start a new run."
                 )
 
-    def _put_back(self, value: dict[str, Any]) -> None:
+    def _put_back(self, value: dict[str, Any], regrow: Callable[[int], None] | None) -> None:
         state = self.state
+        saved = value.get("model")
+        if not isinstance(saved, dict):
+            raise CheckpointError("the checkpoint does not fit this model: it holds none.")
+        task = value.get("task")
+        if regrow is not None and isinstance(task, int) and difference(state.model, saved) is not None:
+            regrow(task)
+        other = difference(state.model, saved)
+        if other is not None:
+            raise CheckpointError(
+                f"the checkpoint does not fit this model: {other}. If the model grew while it was trained, it must be "
+                "as large before it goes on: `sequence` has before_task do that again, for which it may look at the "
+                "task alone; for another loop, build the model that large."
+            )
         try:
-            state.model.load_state_dict(value["model"])
+            restore_model(state.model, saved)
             _freeze(state.model, set(value["frozen"]))
             state.step, state.task = value["step"], value["task"]
             state.record, state.memory = value["record"], value["memory"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperdnn.errors import ConfigError
-from hyperdnn.lab.train._gradients import is_sharded, mean_gradients
+from hyperdnn.lab.train._gradients import is_divided, mean_gradients
 
 __all__ = ["lookahead"]
 
@@ -37,7 +37,7 @@ def lookahead(
             "cannot be told from one gradient. Use Adam, AdamW or SGD."
         )
     trained = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
-    if is_sharded(trained.values()):
+    if any(map(is_divided, trained.values())):
         raise ConfigError(
             "lookahead: under strategy 'fsdp' no process has a whole parameter to take a step of. Use strategy 'ddp'."
         )

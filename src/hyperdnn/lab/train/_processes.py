@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, final
 
@@ -11,6 +12,8 @@ from torch import Tensor, distributed
 
 from hyperdnn.errors import ConfigError, MissingExtraError
 from hyperdnn.lab.data import Batch
+from hyperdnn.lab.train._gradients import is_divided
+from hyperdnn.lab.train._jointly import first_says
 from hyperdnn.lab.train._parts import Step
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
@@ -18,10 +21,9 @@ from hyperdnn.lab.train._state import State
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["NO_CHECKPOINTS", "Processes", "are_several", "launch"]
+__all__ = ["Processes", "are_several", "launch"]
 
-NO_CHECKPOINTS = "training in several processes keeps no checkpoints and cannot be resumed"
-
+_started: list[Any] = []  # the processes that this one started: who forgets one is warned
 _PATIENCE = timedelta(minutes=5)  # with a process that does not come; evaluation and data are the same in all
 
 
@@ -72,8 +74,6 @@ class Processes:
         """Put the model where it is trained, before there is an optimiser."""
         self.fabric.to_device(state.model)
         if self.number > 1:
-            if state.checkpoints is not None or state.resumed is not None:
-                raise ConfigError(f"state.checkpoints: {NO_CHECKPOINTS}. Leave them out, or train on one device.")
             if self.settings.batch_size % self.number:
                 raise ConfigError(
                     f"train.batch_size: {self.settings.batch_size} samples cannot be divided among {self.number} "
@@ -90,7 +90,17 @@ class Processes:
         """A function of a batch that computes the losses of this process's share.
 
         To be made anew when other parameters are trained: the reducer of gradients counts them.
+
+        Raises:
+            ConfigError: a model that grew after it was divided among processes.
         """
+        if self.settings.strategy == "fsdp":
+            for name, parameter in state.model.named_parameters():
+                if not is_divided(parameter):
+                    raise ConfigError(
+                        f"'{name}' is new, and no model grows under strategy 'fsdp', which has divided it among "
+                        "processes before. Use strategy 'ddp'."
+                    )
         if self.number == 1 or self.settings.strategy == "fsdp":
             return lambda batch: step(state.model, batch, state)
         from torch.nn.parallel import DistributedDataParallel
@@ -104,6 +114,22 @@ class Processes:
 
         # Embeddings of tasks that no process sees have no gradient.
         return DistributedDataParallel(Verb(state.model, losses), find_unused_parameters=True)
+
+    @contextmanager
+    def as_the_first(self) -> Iterator[None]:
+        """Inside, modules draw what the first process draws: what grows in all must grow alike."""
+        if self.number == 1:
+            yield
+            return
+        device = self.fabric.device
+        generators: list[Any] = [torch, *([] if device.type == "cpu" else [torch.get_device_module(device)])]
+        own = [generator.get_rng_state() for generator in generators]
+        for generator, state in zip(generators, first_says(own), strict=True):
+            generator.set_rng_state(state)
+        yield
+        if self.rank:
+            for generator, state in zip(generators, own, strict=True):
+                generator.set_rng_state(state)
 
     def share(self, batch: Any) -> Any:
         """This process's part: samples in turn, and its context if there is one for each.
@@ -165,6 +191,7 @@ def _fabric(settings: Settings) -> "Fabric":
         ) from error
     if several:
         fabric.launch()
+        _spare(fabric)
     return fabric
 
 
@@ -173,6 +200,16 @@ def _on_cpu(settings: Settings) -> bool:
     if settings.device != "auto":
         return settings.device == "cpu"
     return not torch.cuda.is_available() and not torch.backends.mps.is_available()
+
+
+def _spare(fabric: "Fabric") -> None:
+    """Keep Fabric's observer from killing this process, without a word, where another one has ended.
+
+    It looks every few seconds, so that what is said of it here might be cut short. The backend notices at once.
+    """
+    started = getattr(fabric.strategy.launcher, "procs", [])
+    _started.extend(started)
+    started.clear()
 
 
 def _asked(settings: Settings) -> tuple[int, int]:
@@ -187,6 +224,7 @@ def _asked(settings: Settings) -> tuple[int, int]:
             )
     if devices * nodes == 1 and settings.strategy != "auto":
         raise ConfigError(
-            f"train.strategy: '{settings.strategy}' is for several devices. Add --devices 2, or start with torchrun."
+            f"train.strategy: '{settings.strategy}' is for several devices. Add --devices 2, start with "
+            "torchrun, or take --strategy auto."
         )
     return devices, nodes

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["random_states", "set_random_states"]
+__all__ = ["draw_apart", "random_states", "set_random_states"]
 
 
 def random_states() -> dict[str, Any]:
@@ -34,3 +34,9 @@ def set_random_states(states: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(state, device)
     if states["mps"] is not None and torch.backends.mps.is_available():
         torch.mps.set_rng_state(states["mps"])
+
+
+def draw_apart(process: int) -> None:
+    """Go on with torch's generators as no other process does that has the same states; the first one as they are."""
+    if process:
+        torch.manual_seed(int(torch.randint(2**62, (process,))[-1]))

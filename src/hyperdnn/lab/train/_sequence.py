@@ -39,7 +39,8 @@ def sequence(
         step: the recipe's losses.
         evaluate: the recipe's metrics on one task.
         log: where numbers go.
-        before_task: called before each task, the first included.
+        before_task: called before each task, the first included. A model may grow in it, by what the task alone says:
+            to be resumed, a fresh one is made to grow by calling it for all tasks up to the present one.
 
     Returns:
         ``during_accuracy``, ``final_accuracy`` and ``forgetting``; and ``accuracy_matrix``, whose entry ``[i][j]`` is
@@ -48,7 +49,14 @@ def sequence(
     Raises:
         TrainingError: the loss is not finite.
     """
-    engine = Engine(state, settings)
+    before = before_task or (lambda model, state: None)
+
+    def regrow(present: int) -> None:
+        for index in range(present + 1):
+            state.task, state.step = index, index * settings.iterations
+            before(state.model, state)
+
+    engine = Engine(state, settings, regrow=regrow)
     tasks = [engine.place(task) for task in tasks]
     if not engine.resumed:
         state.task, state.record["accuracy_matrix"] = 0, []
@@ -56,8 +64,9 @@ def sequence(
     log.start(settings.iterations * len(tasks), done=state.step if engine.resumed else 0)
     for index in range(state.task, len(tasks)):
         state.task = index
-        if before_task is not None and not engine.resumed:
-            before_task(state.model, state)
+        if not engine.resumed:
+            with engine.processes.as_the_first():
+                before(state.model, state)
         engine.optimise(
             step,
             partial(tasks[index].train.sample, settings.batch_size),

@@ -41,7 +41,7 @@ class Settings:
             scales the loss so that small gradients are not lost, skips steps in which they overflow, and lowers the
             scale (see `torch.amp.GradScaler`).
         devices: processes on this machine, with one device each, that share each batch; under ``torchrun`` their number
-            is its own. Several keep no checkpoints.
+            is its own.
         strategy: how several of them share the model: each has a copy and gradients are averaged (``"ddp"``, which
             ``"auto"`` takes), or each has a part (``"fsdp"``, see `distributed.shard`).
         generate_in_float32: let hypernets compute in 32 bits whatever the precision is, and only the target in fewer.

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from torch import distributed
 
 from hyperdnn.errors import HyperDNNError
 from hyperdnn.lab.train._engine import TrainingError
+from hyperdnn.lab.train._jointly import number, rank, several
+from hyperdnn.lab.train._present import LOST, Present
 
 __all__ = ["together"]
 
@@ -16,27 +19,45 @@ _GONE = re.compile(r"gloo|nccl|connection (closed|reset|refused)|timed? ?out|pee
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def together(folder: Path) -> Iterator[None]:
     """Inside, several processes train. None leaves well before the others have finished.
 
+    Args:
+        folder: of the run, where they leave word of themselves.
+
     Raises:
-        TrainingError: instead of the backend's own error, if another process ended or does not come.
+        TrainingError: instead of the backend's own error, if another process ended or does not come. It says which.
     """
-    try:
+    present = Present(folder, rank(), number())
+    if not several():
         yield
-        if _several():
-            distributed.barrier()
-    except HyperDNNError:
-        raise
-    except RuntimeError as error:
-        if not _several() or not _GONE.search(str(error)):
+        present.clear()  # after several that were killed
+        return
+    present.enter()
+    try:
+        distributed.barrier()
+        yield
+        distributed.barrier()
+    except BaseException as error:
+        if isinstance(error, HyperDNNError) or not isinstance(error, RuntimeError) or not _GONE.search(str(error)):
+            present.leave(f"{type(error).__name__}: {error}".removesuffix(": "))
             raise
-        raise TrainingError(
-            f"process {distributed.get_rank()} of {distributed.get_world_size()} lost another one, which ended or "
-            "hangs. What happened there stands in its own message; if there is none, it was killed, often for want of "
-            "memory."
-        ) from error
+        text = _message(present)
+        present.leave(f"{LOST} another one")
+        raise TrainingError(text) from error
+    present.leave("finished")
+    if present.process == 0:
+        present.clear()
 
 
-def _several() -> bool:
-    return distributed.is_available() and distributed.is_initialized()
+def _message(present: Present) -> str:
+    who = f"process {present.process} of {present.processes}"
+    missing = present.missing()
+    if not missing:
+        return (
+            f"{who} lost another one, which hangs, or whose machine does not answer. What was done before the last "
+            "checkpoint is kept."
+        )
+    process, reason = next(iter(missing.items()))
+    why = f"ended with {reason}" if reason else "was killed, as for want of memory"
+    return f"{who} lost process {process}, which {why}. What was done before the last checkpoint is kept."

@@ -2,7 +2,7 @@
 
 import torch
 
-from hyperdnn.lab.train._gradients import is_sharded, mean_gradients, whole
+from hyperdnn.lab.train._gradients import is_divided, mean_gradients, whole
 
 
 def test_one_process_keeps_its_gradients():
@@ -17,4 +17,4 @@ def test_one_process_keeps_its_gradients():
 def test_a_plain_tensor_is_whole():
     tensor = torch.zeros(2)
     assert whole(tensor) is tensor
-    assert not is_sharded([tensor])
+    assert not is_divided(tensor)

@@ -24,7 +24,9 @@ def test_one_process_writes(settings):
 
 
 def test_a_strategy_wants_several_devices(settings):
-    with pytest.raises(ConfigError, match=r"'fsdp' is for several devices\. Add --devices 2, or start with torchrun"):
+    with pytest.raises(
+        ConfigError, match=r"'fsdp' is for several devices\. Add --devices 2, start .*, or take --strategy auto"
+    ):
         launch(replace(settings, strategy="fsdp"))
 
 
