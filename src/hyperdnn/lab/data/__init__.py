@@ -2,15 +2,19 @@
 
 `load` reads a plain set by name: "digits" comes with scikit-learn, "mnist" from ``HYPERDNN_DATA`` or the
 cache. Every set is a `Task` of three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of
-context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks. `path` and
-`available` find the files of a set.
+context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks. `ihdp` and
+`simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples out
+for cross-fitting. `path` and `available` find the files of a set.
 """
 
 from hyperdnn.lab.data._batch import Batch, Split, Task
 from hyperdnn.lab.data._continual import permuted, split
 from hyperdnn.lab.data._fetch import DataError, available, path
+from hyperdnn.lab.data._folds import folds
+from hyperdnn.lab.data._ihdp import ihdp, simulated_study
 from hyperdnn.lab.data._load import load
 from hyperdnn.lab.data._sources import SOURCES, Source
+from hyperdnn.lab.data._study import Study, Trial, trial
 
 __all__ = [
     "load",
@@ -19,6 +23,12 @@ __all__ = [
     "Task",
     "permuted",
     "split",
+    "ihdp",
+    "simulated_study",
+    "Study",
+    "Trial",
+    "trial",
+    "folds",
     "path",
     "available",
     "Source",

@@ -1,11 +1,12 @@
 """Training loops, and what they share.
 
-`fit` trains on one data set, `sequence` on task after task, `joint` on all tasks of a sequence at once. A loop takes
+`fit` trains on one data set, `stages` one part of a model after the other, each a `Stage`; `sequence` trains on task
+after task, `joint` on all tasks of a sequence at once. A loop takes
 a `State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings`, which
 belong in a configuration; and a `Log`, which keeps the numbers and shows progress. It returns an `Outcome`, or raises
 `TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not been. `launch` starts
-the processes that train together. `Step`, `Evaluate`, `BeforeTask`, `Draw`, `Data` and `Samples` say what a recipe's
-functions and its data look like.
+the processes that train together. `Step`, `Evaluate`, `Validate`, `BeforeTask`, `Draw`, `Data` and `Samples` say what a
+recipe's functions and its data look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
@@ -14,14 +15,17 @@ from hyperdnn.lab.train._fit import fit
 from hyperdnn.lab.train._joint import joint
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
-from hyperdnn.lab.train._parts import BeforeTask, Data, Draw, Evaluate, Samples, Step
+from hyperdnn.lab.train._parts import BeforeTask, Data, Draw, Evaluate, Samples, Step, Validate
 from hyperdnn.lab.train._processes import launch
 from hyperdnn.lab.train._sequence import sequence
 from hyperdnn.lab.train._settings import Settings
+from hyperdnn.lab.train._stages import Stage, stages
 from hyperdnn.lab.train._state import State
 
 __all__ = [
     "fit",
+    "stages",
+    "Stage",
     "sequence",
     "joint",
     "State",
@@ -31,6 +35,7 @@ __all__ = [
     "Outcome",
     "Step",
     "Evaluate",
+    "Validate",
     "BeforeTask",
     "Draw",
     "Data",
