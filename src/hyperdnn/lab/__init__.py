@@ -2,15 +2,16 @@
 
 `Recipe`, `Reference`, `Claim` and `Variant` declare a published system; `run` trains it and measures its
 claims. The folders: `config` (settings as frozen dataclasses, YAML, seeds), `data` (data sets by name),
-`train` (the loops), `losses`, `metrics`, `baselines` (the plain networks that a system is compared with) and
-`report` (results, table, page). Names are loaded when touched, so a recipe's declarations cost no torch.
+`train` (the loops), `losses`, `effects` (of treatments), `metrics`, `baselines` (the plain networks that a system is
+compared with) and `report` (results, table, page). Names are loaded when touched, so a recipe's declarations cost no
+torch.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hyperdnn.lab import baselines, config, data, losses, metrics, report, train
+    from hyperdnn.lab import baselines, config, data, effects, losses, metrics, report, train
     from hyperdnn.lab._experiment import run
     from hyperdnn.lab._recipe import Claim, Recipe, Reference, Variant
     from hyperdnn.lab.config import seed_everything
@@ -23,7 +24,7 @@ _HOMES = {
     "run": "_experiment",
     "seed_everything": "config",
 }
-_FOLDERS = ("config", "data", "train", "losses", "metrics", "baselines", "report")
+_FOLDERS = ("config", "data", "train", "losses", "effects", "metrics", "baselines", "report")
 
 __all__ = [
     "Recipe",
@@ -36,6 +37,7 @@ __all__ = [
     "data",
     "train",
     "losses",
+    "effects",
     "metrics",
     "baselines",
     "report",

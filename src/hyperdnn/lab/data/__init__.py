@@ -4,7 +4,9 @@
 cache. Every set is a `Task` of three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of
 context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks. `ihdp` and
 `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples out
-for cross-fitting. `path` and `available` find the files of a set.
+for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
+known and new items, of which `NewItems`, in an `Adaptation`, make `Episodes`. `path` and `available` find the files
+of a set.
 """
 
 from hyperdnn.lab.data._batch import Batch, Split, Task
@@ -13,6 +15,8 @@ from hyperdnn.lab.data._fetch import DataError, available, path
 from hyperdnn.lab.data._folds import folds
 from hyperdnn.lab.data._ihdp import ihdp, simulated_study
 from hyperdnn.lab.data._load import load
+from hyperdnn.lab.data._new_items import Adaptation, Episodes, NewItems
+from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
 
@@ -29,6 +33,14 @@ __all__ = [
     "Trial",
     "trial",
     "folds",
+    "movielens",
+    "simulated_ratings",
+    "Ratings",
+    "Catalogue",
+    "catalogue",
+    "NewItems",
+    "Adaptation",
+    "Episodes",
     "path",
     "available",
     "Source",

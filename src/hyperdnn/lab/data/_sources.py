@@ -59,8 +59,8 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             title="MovieLens ml-latest-small, edition of October 2016 (GroupLens)",
             terms="GroupLens: research use with citation, no commercial use, redistribution under the same terms",
             sha256={"ml-latest-small-2016.npz": "dfd6a1905bb00418b71d08818396f351c56ed97ea95ccc40edc40fde29dd9c10"},
-            made="ratings.csv and movies.csv of grouplens.org, ml-latest-small of October 2016, in one npz: int32 user, "
-            "movie and item_id, float32 rating, int64 timestamp, item_title, uint8 item_genres and genres",
+            made="ratings.csv and movies.csv of grouplens.org, ml-latest-small of October 2016, in one npz: int32 "
+            "user, movie and item_id, float32 rating, int64 timestamp, item_title, uint8 item_genres and genres",
         ),
     }
 )
