@@ -17,7 +17,7 @@ def mean_of_given(batch: Episodes) -> Float[Tensor, "items targets"]:
 
 
 def ridge_on_given(
-    batch: Episodes, *, rows: Float[Tensor, "old features+1"], strength: float
+    batch: Episodes, *, rows: Float[Tensor, "old width"], strength: float
 ) -> Float[Tensor, "items targets"]:
     """Ridge regression of the ratings that are given on what is known of their users, and a constant.
 
@@ -26,7 +26,7 @@ def ridge_on_given(
 
     Args:
         batch: its users are features that the rows of old items are linear in.
-        rows: of old items, the constant last.
+        rows: of old items, a weight for each feature, and the constant last.
         strength: of the ridge; the variance of a rating over that of a weight.
     """
     row = rows.mean(0)
