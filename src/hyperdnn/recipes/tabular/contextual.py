@@ -27,7 +27,15 @@ Expected.
     Root mean square error in stars over new movies, by the number of known ratings; mean and spread of three seeds, as
     in ``results/``. The publication's figures were not at hand.
 
-    EXPECTED
+    ================  ====  ====  ====  ====  ====  ====
+    known ratings     0     1     2     4     8     16
+    ================  ====  ====  ====  ====  ====  ====
+    hypernet          ..    ..    ..    ..    ..    ..
+    without metadata  ..    ..    ..    ..    ..    ..
+    without ratings   ..    ..    ..    ..    ..    ..
+    ridge             ..    ..    ..    ..    ..    ..
+    mean              ..    ..    ..    ..    ..    ..
+    ================  ====  ====  ====  ====  ====  ====
 """
 
 from collections.abc import Callable
@@ -46,11 +54,11 @@ from hyperdnn.lab import baselines
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Defaults: as recalled of the publication, on the small MovieLens."""
+    """Defaults: the publication's system as recalled, with sizes for the small MovieLens."""
 
     seed: int = 0
     source: Literal["movielens", "simulated"] = "movielens"
-    least: int = 32  # ratings that a movie must have
+    least: int = 32  # ratings that a movie must have: more than ``shots``
     item_features: int = 10  # width of a movie's embedding in the base's encoder
     hidden: int = 64  # width of the base's layers; a decoder row has as many weights
     latent: int = 16  # of a user

@@ -8,6 +8,7 @@ import torch
 
 from hyperdnn.errors import ConfigError
 from hyperdnn.lab.train import Checkpoints, Log, TrainingError, fit, sequence
+from hyperdnn.lab.train._engine import Engine
 
 
 def _losses(state, losses):
@@ -97,3 +98,10 @@ def test_a_killed_training_stops_where_it_would_have_stopped(until, state, setti
     assert resumed.step == state.step
     assert all(value.equal(expected[name]) for name, value in resumed.model.state_dict().items())
     assert (tmp_path / "whole.jsonl").read_text() == (tmp_path / "killed.jsonl").read_text()
+
+
+def test_several_processes_are_refused(state, settings, tasks):
+    engine = Engine(state, replace(settings, patience=5))
+    engine.processes.number = 2
+    with pytest.raises(ConfigError, match="stops early in one process only"):
+        engine.stopping(_validate, tasks[0], log=Log())
