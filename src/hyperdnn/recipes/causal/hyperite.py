@@ -22,9 +22,9 @@ Differs.
     map for all, so its numbers are equal. Hypernets start as this library's do. The settings ``default`` and ``few``
     have no spectral norm, a rate of 3e-4 and a decay of 1e-2, by the validation loss of both T-learners on six
     replications. There the hypernet is as good as two networks with all units (0.220 against 0.217), and not with 150
-    (0.250 against 0.237). For the latter these were tried in vain: rates from 1e-3 to 1e-4, decays from 1e-4 to 1e-1 and
+    (0.250 against 0.237). For the latter these were tried in vain: rates from 1e-3 to 1e-4, decays from 1e-4 to 1e-1,
     decoupled ones, dropout of 0, 0.05 and 0.2, spectral norm, embeddings that start close to each other (``spread``),
-    a hypernet of one narrow layer, and chunks and layers with either start of single numbers.
+    a hypernet of one narrow layer, the other strategies.
 
 Expected.
     Root PEHE of test units in standard deviations of the outcome, mean and spread of ten replications, as in

@@ -20,8 +20,9 @@ Differs.
     learned element, which also stands for the empty set, instead of a mean. Loss and error of a prediction are squared.
     Users are not divided: all of them are known by their ratings of old movies, none by those of new ones. The data is
     the small MovieLens of 2016, whose licence lets it be kept, not the large ones; its metadata are genres and year.
-    Width, rates and the strength of the ridge regression were chosen on the validation movies. There, the hypernet is
-    2 to 3 % better than that regression, which is drawn towards the mean old row and so knows more than is usual.
+    The length of training and the strength of the ridge regression (of 3, 10, 30 and 100) were chosen on the validation
+    movies. There, the hypernet is 2 to 3 % better than that regression, which is drawn towards the mean row of old
+    movies and so knows more than is usual.
 
 Expected.
     Root mean square error in stars over new movies, by the number of known ratings; mean and spread of three seeds, as
