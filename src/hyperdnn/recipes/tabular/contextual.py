@@ -73,7 +73,9 @@ class Config:
     metadata: bool = True  # genres and year are part of the context
     ratings: bool = True  # ratings of the new movie are part of the context
     base: lab.train.Settings = lab.train.Settings(iterations=2000, batch_size=64, lr=3e-3)
-    train: lab.train.Settings = lab.train.Settings(iterations=3000, batch_size=64, lr=1e-3)
+    train: lab.train.Settings = lab.train.Settings(
+        iterations=3000, batch_size=64, lr=1e-3, patience=500, validate_every=25
+    )
 
 
 @final
@@ -94,10 +96,9 @@ def build(config: Config) -> Contextual:
         len(catalogue.train), embedding=config.item_features, hidden=config.hidden, latent=config.latent
     )
     target = hd.Target(nn.Linear(config.hidden, 1))
-    encoder = encoders.Join(
-        encoders.Set(2 * config.latent + 1, config.set_features),
-        encoders.Vector(catalogue.train.about.shape[-1] + 1),
-    )
+    about = encoders.Vector(catalogue.train.about.shape[-1] + 1)
+    ratings = encoders.Set(2 * config.latent + 1, config.set_features)
+    encoder = encoders.Join(ratings, about) if config.ratings else about
     body = bodies.MLP(encoder.features, *config.hypernet)
     head = heads.FullHead(body.hidden, target.layout)
     return Contextual(base, hd.HyperDNN(target, hd.Hypernet(encoder=encoder, body=body, head=head)), config)
@@ -145,10 +146,10 @@ def read(model: Contextual, users: Tensor) -> Tensor:
 def predict(model: Contextual, batch: lab.data.Episodes) -> Tensor:
     """What the generated rows say of the users that are asked, in one forward pass."""
     config = model.config
-    seen = batch.is_given if config.ratings else torch.zeros_like(batch.is_given)
-    about = batch.about if config.metadata else torch.zeros_like(batch.about)
+    count = batch.is_given.sum(1, keepdim=True) * config.ratings
+    about = torch.cat([batch.about * config.metadata, count.log1p()], dim=-1)
     pairs = torch.cat([batch.given_users, batch.given.unsqueeze(-1)], dim=-1)
-    context = (pairs, seen), torch.cat([about, seen.sum(1, keepdim=True).log1p()], dim=-1)
+    context = ((pairs, batch.is_given), about) if config.ratings else about
     ratings: Tensor = model.rows(read(model, batch.asked_users), context=context).squeeze(-1)
     return ratings
 
