@@ -10,6 +10,7 @@ from hyperdnn.lab.train._engine import Engine
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
 from hyperdnn.lab.train._parts import Data, Evaluate, Step, Validate
+from hyperdnn.lab.train._processes import are_several
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 
@@ -65,7 +66,7 @@ def stages(
         The metrics and arrays.
 
     Raises:
-        ConfigError: no stage, a part that the model does not have, or one with nothing to train.
+        ConfigError: no stage, a part that the model does not have, one with nothing to train, or several processes.
         TrainingError: a loss is not finite.
         CheckpointError: what is to be resumed is of another plan.
     """
@@ -79,6 +80,8 @@ def stages(
         if state.task >= len(plan):
             raise CheckpointError(f"the checkpoint is of stage {state.task + 1}, but the plan has {len(plan)}.")
     own = [settings if stage.settings is None else stage.settings(state.config) for stage in plan]
+    if any(map(are_several, own)):
+        raise ConfigError("train.devices: stages are trained in one process. Set it to 1.")
     for index in range(state.task, len(plan)):
         stage, engine = plan[index], Engine(state, own[index])
         if index == 0 or engine.resumed:

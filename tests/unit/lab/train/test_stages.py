@@ -165,3 +165,5 @@ def test_plans_that_cannot_be_followed_are_refused(data):
         run(_state(), data, log=Log(), plan=[Stage(part="bass")])
     with pytest.raises(ConfigError, match="nothing to train"):
         run(_state(), data, log=Log(), plan=[Stage(part="fixed")])
+    with pytest.raises(ConfigError, match="stages are trained in one process"):
+        run(_state(), data, log=Log(), settings=replace(SETTINGS, devices=2))
