@@ -109,12 +109,13 @@ class Recipe:
         claims: what the publication says, as bounds on measured numbers.
         variants: the system itself first, then its baselines.
         figures: results -> figures of the report page.
+        seeds: how many the claims are measured with.
         space: what ``hyperdnn tune`` searches unless told otherwise: settings and their values as they are typed, such
             as ``{"train.lr": "1e-4..1e-2:log"}``. A literal too.
 
     Raises:
-        ConfigError: the configuration is no frozen dataclass with a seed, or a claim names an unknown
-            variant.
+        ConfigError: the configuration is no frozen dataclass with a seed, a claim names an unknown variant, or there
+            is no seed.
     """
 
     summary: str
@@ -128,10 +129,13 @@ class Recipe:
     claims: tuple[Claim, ...] = ()
     variants: Mapping[str, Variant] = field(default_factory=lambda: {"hypernet": Variant()})
     figures: Callable[..., Any] | None = None
+    seeds: int = 3
     space: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_config(self.config)
+        if self.seeds < 1:
+            raise ConfigError(f"seeds: expected 1 or more, got {self.seeds}.")
         for claim in self.claims:
             for variant in claim.variants:
                 if variant not in self.variants:

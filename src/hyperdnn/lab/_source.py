@@ -36,6 +36,7 @@ class RecipeFile:
         reference: the publication.
         claims: what it says, as bounds on measured numbers.
         settings: the fields of the configuration.
+        seeds: how many the claims are measured with.
         space: which of them are searched by default, in which values.
     """
 
@@ -46,6 +47,7 @@ class RecipeFile:
     reference: Reference
     claims: tuple[Claim, ...]
     settings: tuple[Setting, ...]
+    seeds: int
     space: Mapping[str, str]
 
 
@@ -77,6 +79,7 @@ def read_source(path: Path, name: str) -> RecipeFile:
         reference=_make(Reference, arguments["reference"], path),
         claims=tuple(_make(Claim, claim, path) for claim in (claims.elts if claims else ())),
         settings=tuple(_settings(tree, ast.unparse(arguments["config"]), source.splitlines())),
+        seeds=_literal(arguments["seeds"], path) if "seeds" in arguments else 3,
         space=_literal(arguments["space"], path) if "space" in arguments else {},
     )
 

@@ -3,16 +3,26 @@
 `load` reads a plain set by name: "digits" comes with scikit-learn, "mnist" from ``HYPERDNN_DATA`` or the
 cache. Every set is a `Task` of three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of
 context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks, `label_clients` and
-`dirichlet_clients` deal it out to clients; `on_validation` hides the test part from whoever chooses settings. `path`
-and `available` find the files of a set.
+`dirichlet_clients` deal it out to clients.
+
+`ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
+out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
+known and new items, of which `NewItems`, in an `Adaptation`, make `Episodes`.
+
+`on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
 
 from hyperdnn.lab.data._batch import Batch, Split, Task
 from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
 from hyperdnn.lab.data._continual import permuted, split
 from hyperdnn.lab.data._fetch import DataError, available, path
+from hyperdnn.lab.data._folds import folds
+from hyperdnn.lab.data._ihdp import ihdp, simulated_study
 from hyperdnn.lab.data._load import load
+from hyperdnn.lab.data._new_items import Adaptation, Episodes, NewItems
+from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._sources import SOURCES, Source
+from hyperdnn.lab.data._study import Study, Trial, trial
 from hyperdnn.lab.data._validation import on_validation
 
 __all__ = [
@@ -25,6 +35,20 @@ __all__ = [
     "label_clients",
     "dirichlet_clients",
     "on_validation",
+    "ihdp",
+    "simulated_study",
+    "Study",
+    "Trial",
+    "trial",
+    "folds",
+    "movielens",
+    "simulated_ratings",
+    "Ratings",
+    "Catalogue",
+    "catalogue",
+    "NewItems",
+    "Adaptation",
+    "Episodes",
     "path",
     "available",
     "Source",

@@ -74,6 +74,11 @@ def _folder(set_name: str) -> Path:
 
 
 def _download(file: Path, source: Source, *, sha256: str) -> None:
+    if not source.addresses:
+        raise DataError(
+            f"data set '{file.parent.name}': {file.name} is not offered for download in this form. It is made of "
+            f"{source.made}. Put it into a folder '<data>/{file.parent.name}' and set {_VARIABLE}=<data>."
+        )
     import pooch
 
     failures = []

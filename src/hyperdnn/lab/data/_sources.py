@@ -18,12 +18,14 @@ class Source:
         terms: licence or terms of use, as found.
         addresses: folders on the net that hold the files; the first that answers is used.
         sha256: file name -> checksum. Empty for a set that comes inside a package.
+        made: for a set that nobody publishes in this form: from what the files are made, and how.
     """
 
     title: str
     terms: str
     addresses: tuple[str, ...] = ()
     sha256: Mapping[str, str]
+    made: str = ""
 
 
 _MNIST: Final = {
@@ -45,6 +47,20 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             terms="CC BY-SA 3.0 is the usual statement",
             addresses=("https://ossci-datasets.s3.amazonaws.com/mnist/",),
             sha256=_MNIST,
+        ),
+        "ihdp": Source(
+            title="Infant Health and Development Program, semi-synthetic (Hill 2011), NPCI setting A, 1-10",
+            terms="unknown; published for research",
+            sha256={"ihdp_npci_1-10.npz": "65b58429cce33c6b1624bb005693a35ed077a3343815c3901befc1a762e90865"},
+            made="datasets/IHDP/csv/ihdp_npci_1.csv to ihdp_npci_10.csv of github.com/AMLab-Amsterdam/CEVAE, stacked "
+            "into one npz: float64 x (10, 747, 25), yf, ycf, mu0 and mu1 (10, 747), and int8 t (10, 747)",
+        ),
+        "movielens_small": Source(
+            title="MovieLens ml-latest-small, edition of October 2016 (GroupLens)",
+            terms="GroupLens: research use with citation, no commercial use, redistribution under the same terms",
+            sha256={"ml-latest-small-2016.npz": "dfd6a1905bb00418b71d08818396f351c56ed97ea95ccc40edc40fde29dd9c10"},
+            made="ratings.csv and movies.csv of grouplens.org, ml-latest-small of October 2016, in one npz: int32 "
+            "user, movie and item_id, float32 rating, int64 timestamp, item_title, uint8 item_genres and genres",
         ),
     }
 )

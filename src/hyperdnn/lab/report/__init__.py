@@ -2,11 +2,13 @@
 
 `summarise`, `judge` and `environment` make the parts of results.json, `write_json` and `read_json` keep it.
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
-HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d` and `curves`, or takes
-`continual_figures`, which every sequence of tasks can use.
+HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d`, `curves` and `agreement`, or
+takes `continual_figures`, which every sequence of tasks can use, or `effect_figures`.
 """
 
+from hyperdnn.lab.report._agreement import agreement
 from hyperdnn.lab.report._continual import continual_figures
+from hyperdnn.lab.report._effects import effect_figures
 from hyperdnn.lab.report._environment import environment
 from hyperdnn.lab.report._figures import bars_by_task, curves, heatmap, scatter2d
 from hyperdnn.lab.report._html import write_page
@@ -35,7 +37,9 @@ __all__ = [
     "bars_by_task",
     "scatter2d",
     "curves",
+    "agreement",
     "svg",
     "continual_figures",
+    "effect_figures",
     "write_page",
 ]

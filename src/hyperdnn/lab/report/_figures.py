@@ -7,9 +7,9 @@ from typing import Any, Final
 from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.report._svg import Figure, canvas, svg
 
-__all__ = ["bars_by_task", "curves", "heatmap", "scatter2d"]
+__all__ = ["PALETTE", "bars_by_task", "curves", "heatmap", "name_colours", "say_empty", "scatter2d"]
 
-_PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe & Ito, 2008
+PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe & Ito, 2008
 _LEGEND_LETTERS: Final = 70  # across a figure
 _MOST_ANNOTATED: Final = 12  # larger matrices have no room for numbers in their cells
 
@@ -34,7 +34,7 @@ def heatmap(matrix: Sequence[Sequence[float | None]], *, title: str, caption: st
             _count_from_one(axes.xaxis, columns)
             _count_from_one(axes.yaxis, len(cells))
         else:
-            _say_empty(axes)
+            say_empty(axes)
         axes.set_xlabel("accuracy on task")
         axes.set_ylabel("after learning task")
         alt = f"Heat map of {len(cells)} by {columns} accuracies. {title}."
@@ -59,9 +59,9 @@ def bars_by_task(values: Mapping[str, Sequence[float | None]], *, title: str, ca
         if tasks:
             axes.set_ylim(0, 100)
             _count_from_one(axes.xaxis, tasks)
-            _name_colours(figure, values)
+            name_colours(figure, values)
         else:
-            _say_empty(axes)
+            say_empty(axes)
         axes.set_xlabel("task")
         axes.set_ylabel("accuracy (%)")
         alt = f"Bars for {tasks} tasks and {len(values)} variants ({', '.join(values)}). {title}."
@@ -85,12 +85,12 @@ def scatter2d(
     projected = len(kept) > 1 and len(kept[0][1]) > 2
     with canvas() as (figure, axes):
         for (label, _), (x, y) in zip(kept, places, strict=True):
-            axes.scatter([x], [y], color=_PALETTE[0], s=24)
+            axes.scatter([x], [y], color=PALETTE[0], s=24)
             axes.annotate(label, (x, y), xytext=(4, 4), textcoords="offset points")
         if kept:
             axes.margins(0.12)
         else:
-            _say_empty(axes)
+            say_empty(axes)
         axes.set_xlabel("first principal component" if projected else "first coordinate")
         axes.set_ylabel("second principal component" if projected else "second coordinate")
         alt = f"Scatter plot of {len(kept)} points. {title}."
@@ -117,9 +117,9 @@ def curves(
             axes.plot(counts, _numbers(row), color=_colour(k), label=name, marker=marker, markersize=3)
         if longest:
             axes.xaxis.get_major_locator().set_params(integer=True)
-            _name_colours(figure, lines)
+            name_colours(figure, lines)
         else:
-            _say_empty(axes)
+            say_empty(axes)
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         alt = f"{ylabel} over {xlabel} for {', '.join(lines) or 'nothing'}. {title}."
@@ -132,7 +132,7 @@ def _numbers(row: Sequence[float | None]) -> list[float]:
 
 
 def _colour(k: int) -> str:
-    return _PALETTE[k % len(_PALETTE)]
+    return PALETTE[k % len(PALETTE)]
 
 
 def _annotate(axes: Any, cells: Sequence[Sequence[float]]) -> None:
@@ -150,13 +150,14 @@ def _count_from_one(axis: Any, count: int) -> None:
     axis.set_tick_params(length=0)
 
 
-def _name_colours(figure: Any, names: Iterable[str]) -> None:
+def name_colours(figure: Any, names: Iterable[str]) -> None:
     """A legend above the plot, in as many columns as fit."""
     widest = max(map(len, names)) + 9  # a column also holds the coloured mark and its margin, nine letters wide
     figure.legend(loc="outside upper left", ncols=max(_LEGEND_LETTERS // widest, 1), borderaxespad=0.0)
 
 
-def _say_empty(axes: Any) -> None:
+def say_empty(axes: Any) -> None:
+    """Write so where a picture has nothing to show."""
     axes.text(0.5, 0.5, "no data", ha="center", va="center", transform=axes.transAxes)
     axes.set_xticks([])
     axes.set_yticks([])

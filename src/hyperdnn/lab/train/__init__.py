@@ -1,13 +1,15 @@
 """Training loops, and what they share.
 
-`fit` trains on one data set, `sequence` on task after task, `joint` on all tasks of a sequence at once, and `rounds`
-the weights that a `Server` (`Generating`, `Averaging`) sends to `Clients`, each with data of its own. A loop takes a
-`State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings` (and
-`ClientSettings`), which belong in a configuration; and a `Log`, which keeps the numbers, shows progress and may pass
-numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With `Checkpoints`
-in its state, it can be killed and goes on as if it had not been; `gather_weights` makes one file of the weights in one.
-`launch` starts the processes that train together. `Step`, `Evaluate`, `BeforeTask`, `Draw`, `Data` and `Samples` say
-what a recipe's functions and its data look like.
+`fit` trains on one data set, `stages` one part of a model after the other, each a `Stage`, `sequence` on task after
+task, `joint` on all tasks of a sequence at once, and `rounds` the weights that a `Server` (`Generating`,
+`Averaging`) sends to `Clients`, each with data of its own.
+
+A loop takes a `State`, which holds everything that changes while it runs and is what a recipe's step may read;
+`Settings` (and `ClientSettings`), which belong in a configuration; and a `Log`, which keeps the numbers, shows progress
+and may pass numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With
+`Checkpoints` in its state, it can be killed and goes on as if it had not been; `gather_weights` makes one file of the
+weights in one. `launch` starts the processes that train together. `Step`, `Evaluate`, `Validate`, `BeforeTask`, `Draw`,
+`Data` and `Samples` say what a recipe's functions and its data look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
@@ -20,17 +22,20 @@ from hyperdnn.lab.train._gather import gather_weights
 from hyperdnn.lab.train._joint import joint
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
-from hyperdnn.lab.train._parts import BeforeTask, Data, Draw, Evaluate, Samples, Step
+from hyperdnn.lab.train._parts import BeforeTask, Data, Draw, Evaluate, Samples, Step, Validate
 from hyperdnn.lab.train._processes import launch
 from hyperdnn.lab.train._rounds import rounds
 from hyperdnn.lab.train._sequence import sequence
 from hyperdnn.lab.train._server import Averaging, Generating, Server
 from hyperdnn.lab.train._settings import Settings
+from hyperdnn.lab.train._stages import Stage, stages
 from hyperdnn.lab.train._state import State
 from hyperdnn.lab.train._track import TensorBoard, Tracker
 
 __all__ = [
     "fit",
+    "stages",
+    "Stage",
     "sequence",
     "joint",
     "rounds",
@@ -44,6 +49,7 @@ __all__ = [
     "Outcome",
     "Step",
     "Evaluate",
+    "Validate",
     "BeforeTask",
     "Draw",
     "Data",

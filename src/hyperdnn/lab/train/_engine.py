@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, TypeVar, final
 
 import torch
@@ -12,16 +13,18 @@ from hyperdnn.lab.train._float32 import generating_in_float32
 from hyperdnn.lab.train._gradients import whole
 from hyperdnn.lab.train._keeper import Keeper
 from hyperdnn.lab.train._log import Log
-from hyperdnn.lab.train._parts import Data, Draw, Evaluate, Step
+from hyperdnn.lab.train._parts import Data, Draw, Step, Validate
 from hyperdnn.lab.train._processes import Processes
 from hyperdnn.lab.train._scale import Scale
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
+from hyperdnn.lab.train._stopping import Stopping
 from hyperdnn.lab.train._watch import Watch
 
 __all__ = ["Engine", "TrainingError"]
 
 Placed = TypeVar("Placed", bound=Data)
+Found = TypeVar("Found")
 
 _REMEDY = (
     "Lower train.lr, set train.clip_norm, which bounds the model's gradient, or train.clip_generated, which bounds the "
@@ -70,19 +73,37 @@ class Engine:
         placed: Placed = data.to(self.fabric.device)
         return placed
 
-    def optimise(self, step: Step, draw: Draw, *, iterations: int, log: Log) -> None:
-        """Train for some iterations with a fresh optimiser: moments of an earlier task would be stale.
+    def stopping(self, validate: Validate | None, data: Data, *, log: Log) -> Stopping | None:
+        """What ends training early; None without ``settings.patience``, or a loss to stop by.
+
+        Raises:
+            ConfigError: training stops early in several processes.
+        """
+        patience = self.settings.patience
+        if patience is None or validate is None:
+            return None
+        if self.processes.number > 1:
+            raise ConfigError("train.patience: training stops early in one process only. Set it to null, or use one.")
+        judge = partial(self._validate, validate, data)
+        return Stopping(self.state, judge, every=self.settings.validate_every, patience=patience, log=log)
+
+    def optimise(self, step: Step, draw: Draw, *, iterations: int, log: Log, stopping: Stopping | None = None) -> None:
+        """Train for some iterations, or fewer, with a fresh optimiser: moments of an earlier task would be stale.
 
         Where losses are logged, hypernets are looked at (see `inspect.health`).
 
         Raises:
-            ConfigError: the step returns no ``"loss"``.
+            ConfigError: the step returns no ``"loss"``, or there is patience and nothing to stop by.
             TrainingError: the loss is not finite, or under ``clip_norm`` the gradient, or the weights when a checkpoint
                 is due. In ``"16-mixed"``, a gradient that is not finite costs a step, and is an error only if no
                 scale of the loss helps.
             CheckpointError: a checkpoint cannot be written.
         """
         state, every = self.state, self.settings.log_every
+        if stopping is None and self.settings.patience is not None:
+            raise ConfigError("train.patience: this training has no validation loss to stop by. Set it to null.")
+        if stopping is not None and not self.resumed:
+            stopping.begin()
         state.optimizer, done = self.keeper.begin(log)
         optimizer = self.fabric.setup_optimizers(state.optimizer)
         assert not isinstance(optimizer, tuple)  # as many as went in
@@ -101,15 +122,24 @@ class Engine:
                 self.watch.forget()
                 log.advance()
                 self.keeper.see(losses["loss"])
+                if stopping is not None and stopping.is_over():
+                    break
                 if self.keeper.due:
                     self._check_weights()
                     self.keeper.keep(iteration + 1, log)
+        if stopping is not None:
+            stopping.finish()
 
-    def evaluate(self, evaluate: Evaluate, data: Data) -> dict[str, Any]:
-        """The recipe's metrics on its data, such as one task."""
+    def evaluate(self, evaluate: Callable[[Any, Any], Found], data: Data) -> Found:
+        """What the model says of data, such as the recipe's metrics on one task: in evaluation, without gradients."""
         self.state.model.eval()
         with torch.no_grad(), self._precision():
             return evaluate(self.state.model, data)
+
+    def _validate(self, validate: Validate, data: Data) -> float:
+        loss = self.evaluate(validate, data)
+        self.state.model.train()
+        return float(loss)
 
     def _gradients(
         self, compute: Callable[[Any], dict[str, Tensor]], draw: Draw, optimizer: Any

@@ -5,14 +5,23 @@ from functools import partial
 from hyperdnn.lab.train._engine import Engine
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
-from hyperdnn.lab.train._parts import Data, Evaluate, Step
+from hyperdnn.lab.train._parts import Data, Evaluate, Step, Validate
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 
 __all__ = ["fit"]
 
 
-def fit(state: State, data: Data, settings: Settings, *, step: Step, evaluate: Evaluate, log: Log) -> Outcome:
+def fit(
+    state: State,
+    data: Data,
+    settings: Settings,
+    *,
+    step: Step,
+    evaluate: Evaluate,
+    log: Log,
+    validate: Validate | None = None,
+) -> Outcome:
     """Train on random batches of one data set, then evaluate.
 
     Args:
@@ -22,12 +31,14 @@ def fit(state: State, data: Data, settings: Settings, *, step: Step, evaluate: E
         step: the recipe's losses.
         evaluate: the recipe's metrics; lists among them become arrays for figures.
         log: where numbers go.
+        validate: the loss on data that is not trained on, for ``train.patience``.
 
     Returns:
         The metrics and arrays.
 
     Raises:
         TrainingError: the loss is not finite.
+        ConfigError: there is patience without a validation loss.
     """
     engine = Engine(state, settings)
     data = engine.place(data)
@@ -37,9 +48,8 @@ def fit(state: State, data: Data, settings: Settings, *, step: Step, evaluate: E
         partial(data.train.sample, settings.batch_size),
         iterations=settings.iterations,
         log=log,
+        stopping=engine.stopping(validate, data, log=log),
     )
-    found = engine.evaluate(evaluate, data)
-    arrays = {name: value for name, value in found.items() if isinstance(value, list)}
-    metrics = {name: value for name, value in found.items() if name not in arrays}
-    log.metrics(state, metrics)
-    return Outcome(metrics=metrics, arrays=arrays)
+    outcome = Outcome.of(engine.evaluate(evaluate, data))
+    log.metrics(state, outcome.metrics)
+    return outcome

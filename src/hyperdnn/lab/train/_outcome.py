@@ -19,3 +19,9 @@ class Outcome:
 
     metrics: Mapping[str, float]
     arrays: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "Outcome":
+        """What an evaluation found: lists are arrays."""
+        arrays = {name: value for name, value in found.items() if isinstance(value, list)}
+        return cls(metrics={name: value for name, value in found.items() if name not in arrays}, arrays=arrays)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hyperdnn.lab.train._state import State
 
-__all__ = ["BeforeTask", "Data", "Draw", "Evaluate", "Samples", "Step"]
+__all__ = ["BeforeTask", "Data", "Draw", "Evaluate", "Samples", "Step", "Validate"]
 
 # The classes of model, batch and data are the recipe's own, and a parameter's type cannot be narrowed: hence Any.
 Step: TypeAlias = Callable[[Any, Any, State], dict[str, Tensor]]
@@ -16,6 +16,9 @@ Step: TypeAlias = Callable[[Any, Any, State], dict[str, Tensor]]
 
 Evaluate: TypeAlias = Callable[[Any, Any], dict[str, Any]]
 """Model and data -> metrics by name; in `fit`, a list among them is an array for figures."""
+
+Validate: TypeAlias = Callable[[Any, Any], float]
+"""Model and data -> the loss on data that is not trained on, by which training may stop early."""
 
 BeforeTask: TypeAlias = Callable[[Any, State], None]
 """Model and state, whose ``task`` is the one to be learnt next: what a recipe remembers or freezes before it."""

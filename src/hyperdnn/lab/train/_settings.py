@@ -30,6 +30,9 @@ class Settings:
         clip_norm: gradients of the whole model with a larger norm are scaled down to it.
         clip_generated: the same for the gradient that arrives at one context's generated weights, before it enters the
             hypernet (see `clip_gradient`); of no effect on a model without one.
+        patience: iterations without a lower validation loss after which training stops, with the best weights put back;
+            null trains to the end. For recipes that have a validation loss, in one process.
+        validate_every: iterations between two looks at the validation loss.
         log_every: iterations between two lines of losses in metrics.jsonl.
         checkpoint_every: iterations between two checkpoints; null for none before the end. Writing one takes a few
             steps' time, so 1000 cost below 1 %.
@@ -59,6 +62,8 @@ class Settings:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     clip_generated: float | None = None
+    patience: int | None = None
+    validate_every: int = 10
     log_every: int = 50
     checkpoint_every: int | None = 1000
     keep_last: int = 2
@@ -70,11 +75,13 @@ class Settings:
     generate_in_float32: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "accumulate", "log_every", "keep_last", "devices"):
+        for name in ("iterations", "batch_size", "accumulate", "validate_every", "log_every", "keep_last", "devices"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}.")
-        if self.checkpoint_every is not None and self.checkpoint_every < 1:
-            raise ConfigError(f"checkpoint_every: expected 1 or more, or null, got {self.checkpoint_every}.")
+        for name in ("checkpoint_every", "patience"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ConfigError(f"{name}: expected 1 or more, or null, got {number}.")
         for name in ("lr", "momentum", "weight_decay"):
             if not getattr(self, name) >= 0:  # nan is not
                 raise ConfigError(f"{name}: expected 0 or more, got {getattr(self, name)}.")

@@ -115,3 +115,10 @@ def test_unknown_names_get_advice() -> None:
         available("tinny")
     with pytest.raises(ConfigError, match=r"'tiny' has no file 'b.bin'. Did you mean 'a.bin'\?"):
         path("tiny", "b.bin")
+
+
+def test_a_set_that_nobody_offers_says_how_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Source(title="Tiny", terms="none", sha256={"a.bin": "0" * 64}, made="seven numbers, one after the other")
+    monkeypatch.setattr(module, "SOURCES", {"tiny": made})
+    with pytest.raises(DataError, match=r"a\.bin is not offered.*made of seven numbers.*'<data>/tiny'.*HYPERDNN_DATA"):
+        path("tiny", "a.bin")

@@ -22,6 +22,8 @@ def test_settings_survive_a_mapping():
         ({"accumulate": 0}, "accumulate: expected 1 or more, got 0"),
         ({"keep_last": 0}, "keep_last: expected 1 or more, got 0"),
         ({"checkpoint_every": 0}, "checkpoint_every: expected 1 or more, or null, got 0"),
+        ({"validate_every": 0}, "validate_every: expected 1 or more, got 0"),
+        ({"patience": 0}, "patience: expected 1 or more, or null, got 0"),
         ({"lr": -0.1}, "lr: expected 0 or more"),
         ({"lr": math.nan}, "lr: expected 0 or more, got nan"),
         ({"weight_decay": -1}, "weight_decay: expected 0 or more"),

@@ -1,0 +1,1 @@
+"""Tables with gaps: rows, features, and features that come later."""
