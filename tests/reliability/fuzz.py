@@ -1,0 +1,105 @@
+"""Feeds what cannot be right to everything that reads input, and counts what becomes of it.
+
+Each input is made from a valid one that is broken in a known way, so that taking it is an error as well as failing over it.
+``python tests/reliability/fuzz.py --inputs 10000 --write docs/reliability.md`` (or ``make reliability``) writes the page.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from broken import adapters, checkpoints, commands, configs, contexts, saved, weights
+from broken.attempt import Attempt, Outcome, outcome
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
+from page import put
+
+Attempts = Callable[[Path], SearchStrategy[Attempt]]
+
+KINDS: dict[str, tuple[Attempts, float]] = {
+    "configuration files": (configs.attempts, 0.22),
+    "command lines": (commands.attempts, 0.2),
+    "contexts": (contexts.attempts, 0.2),
+    "weights and layouts": (weights.attempts, 0.13),
+    "saved models": (saved.attempts, 0.13),
+    "adapter folders": (adapters.attempts, 0.02),
+    "checkpoints": (checkpoints.attempts, 0.1),
+}
+"""What reads input, how to make bad ones of it, and its share of all."""
+
+ENDS = ("refused", "crashed", "hung", "accepted")
+GIBIBYTES = 3  # of addresses, beyond what the imports took
+
+
+def fuzz(attempts: Attempts, inputs: int, number: int) -> tuple[Counter[str], dict[str, Outcome]]:
+    """Tries so many inputs, and keeps one example of each way to break that did not end well."""
+    counts: Counter[str] = Counter()
+    faults: dict[str, Outcome] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        place, canary = Path(scratch) / "place", Path(scratch) / "canary"
+        place.mkdir()
+
+        @seed(number)
+        @settings(
+            max_examples=inputs,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(attempts(place))
+        def tried(attempt: Attempt) -> None:
+            found = outcome(attempt, canary)
+            counts[found.end] += 1
+            if found.end != "refused":
+                faults.setdefault(attempt.broken, found)
+
+        tried()
+    return counts, faults
+
+
+def _page(rows: dict[str, Counter[str]]) -> str:
+    lines = ["| input | tried | " + " | ".join(ENDS) + " |", "|---|---|---|---|---|---|"]
+    whole = sum(rows.values(), Counter())
+    for name, counts in {**rows, "all": whole}.items():
+        lines.append(f"| {name} | {counts.total():,} | " + " | ".join(f"{counts[end]:,}" for end in ENDS) + " |")
+    return "\n".join(lines)
+
+
+def _limit_memory() -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + GIBIBYTES * 2**30
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _command() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--inputs", type=int, default=10_000, help="over all kinds")
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path, help="the page whose table is replaced")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    if sys.platform == "linux":
+        _limit_memory()
+    rows, failed = {}, False
+    for kind in options.kinds.split(","):
+        attempts, share = KINDS[kind]
+        rows[kind], faults = fuzz(attempts, round(options.inputs * share), options.seed)
+        print(json.dumps({"kind": kind, **{end: rows[kind][end] for end in ENDS}}), flush=True)
+        for broken, found in faults.items():
+            failed = True
+            print(f"{kind}: {broken}: {found.end}: {found.said}", file=sys.stderr, flush=True)
+    if options.write:
+        put(options.write, "fuzz", _page(rows))
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    _command()
