@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hyperdnn.cli._doctor import examine
 from hyperdnn.cli._resume import CONFIG, ENVIRONMENT, RESULTS, Run, difference, newest, stopped
 from hyperdnn.cli._usage import UsageError, count, typed_settings, usage
+from hyperdnn.errors import nearest
 
 if TYPE_CHECKING:
     from hyperdnn.lab.report import Results
@@ -61,6 +62,7 @@ def run_recipe(options: argparse.Namespace) -> int:
 
     with usage():
         run, folder = _requested(options)
+        _check(run, options.name)
     from hyperdnn.lab.train._processes import NO_CHECKPOINTS, are_several  # torch: wrong usage is answered before
 
     resume = folder is not None
@@ -72,7 +74,8 @@ def run_recipe(options: argparse.Namespace) -> int:
     if are_several(getattr(run.config, "train", None)):
         print(f"hyperdnn: {NO_CHECKPOINTS}", file=sys.stderr)
     if folder is None:
-        folder = new_folder(options.out, options.name, run.seeds[0])
+        with usage():
+            folder = new_folder(options.out, options.name, run.seeds[0])
     results = execute(options, options.name, run.config, folder=folder, seeds=run.seeds, resume=resume)
     print(lab.report.table(results))
     print(f"\nReport  {folder / 'report.html'}")
@@ -169,6 +172,19 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     if other is not None:
         raise UsageError(f"{folder} holds another run: {other}. Go on with it as it is, or start a new one.")
     return run, folder
+
+
+def _check(run: Run, name: str) -> None:
+    """What would otherwise be refused when the first variant, or a later one, begins."""
+    from hyperdnn.lab._discover import load
+    from hyperdnn.lab.config import check_seed
+
+    for seed in run.seeds:
+        check_seed(seed)
+    known = load(name).variants
+    for variant in run.variants or ():
+        if variant not in known:
+            raise UsageError(f"no variant '{variant}'.{nearest(variant, known)}")
 
 
 def _check_one_process(config: Any) -> None:

@@ -79,7 +79,7 @@ def _run(line: list[str]) -> object:
     said = err.buffer.getvalue().decode()
     if code != 2:
         raise WrongAnswer(f"exit code {code}: {said[-300:]}")
-    if "Traceback" in said or len(said) > 4000:
+    if "Traceback" in said or len(said) > 4000 + 3 * len(" ".join(line)):
         raise WrongAnswer(said[:1000])
     raise Refused(said)
 
@@ -112,7 +112,7 @@ def _wrong_setting(draw: st.DrawFn) -> list[str]:
     value = draw(NOT[SETTINGS[name]])
     if SETTINGS[name] in ("word", "truth") and value == "":
         value = "x"
-    forms = [[f"--{name}={value}"], [f"--{name}"], [f"--{name}", "3", "4"], [f"--{name}="], [f"-{name}", "3"], [name, value], [f"{name}={value}"]]
+    forms = [[f"--{name}={value}"], [f"--{name}"], [f"--{name}", "3", "4"], [f"-{name}", "3"], [name, value], [f"{name}={value}"]]
     if not value.startswith("--"):
         forms.append([f"--{name}", value])
     form = draw(st.sampled_from(forms))
@@ -147,8 +147,7 @@ def _wrong_option(draw: st.DrawFn) -> list[str]:
         )
     )
     value = draw(values)
-    kept = [word for word in WORKING[line] if True]
-    return [line, *kept, f"{option}={value}"]
+    return [line, *WORKING[line], f"{option}={value}"]
 
 
 @st.composite
@@ -158,7 +157,7 @@ def _no_recipe(draw: st.DrawFn) -> list[str]:
         st.one_of(
             misspelt([RECIPE]),
             junk_text.filter(lambda text: not text.startswith("-")),
-            st.sampled_from(["", ".", "..", "/", "../recipes/continual/task_conditioned", f"{RECIPE}/", f"/{RECIPE}", "a\0b", "a\udcffb", "absent.py", "a\0b.py", ".py", f"./{RECIPE}"]),
+            st.sampled_from(["", ".", "..", "/", "../recipes/continual/task_conditioned", f"{RECIPE}/", f"/{RECIPE}", "a\udcffb", "absent.py", ".py", f"./{RECIPE}"]),
             st.integers(250, 9000).map(lambda n: "x" * n + ".py"),
             st.integers(250, 9000).map(lambda n: "x" * n),
         )
@@ -170,7 +169,7 @@ def _no_recipe(draw: st.DrawFn) -> list[str]:
 def _no_network(draw: st.DrawFn) -> list[str]:
     name = draw(
         st.one_of(
-            st.sampled_from(["", ":", "net.py", "net.py:", ":make", "absent.py:make", "net.py:number", "net.py:mak", "os:getcwd", "absent:make", "torch.nn:Linear", ".net:make", "..:make", "net.py:make:make", "a\0b.py:make", "a\udcff:b", "json:dumps", "math:pi", "a b:c"]),
+            st.sampled_from(["", ":", "net.py", "net.py:", ":make", "absent.py:make", "net.py:number", "net.py:mak", "os:getcwd", "absent:make", "torch.nn:Linear", ".net:make", "..:make", "net.py:make:make", "a\udcff:b", "json:dumps", "math:pi", "a b:c"]),
             junk_text.filter(lambda text: not text.startswith("-")),
             st.integers(250, 5000).map(lambda n: "x" * n + ".py:make"),
             misspelt(["net.py:make"]),
@@ -195,7 +194,7 @@ def _surplus(draw: st.DrawFn) -> list[str]:
 def _unwritable(draw: st.DrawFn, scratch: Path) -> list[str]:
     (scratch / "file").touch()
     place = draw(
-        st.sampled_from(["file", "file/below", "/dev/null", "/dev/null/below", "/proc/below", "/sys/below/further", "a\0b"])
+        st.sampled_from(["file", "file/below", "/dev/null", "/dev/null/below", "/proc/below", "/sys/below/further"])
         | st.integers(256, 5000).map(lambda n: "x" * n)
     )
     lines = [["run", *WORKING["run"], f"--out={place}"], ["demo", f"--out={place}"], ["reproduce", RECIPE, f"--out={place}"]]
@@ -205,7 +204,7 @@ def _unwritable(draw: st.DrawFn, scratch: Path) -> list[str]:
 
 @st.composite
 def _missing_file(draw: st.DrawFn, scratch: Path) -> list[str]:
-    place = str(draw(unreadable(scratch))[1])
+    place = str(draw(unreadable(scratch).filter(lambda found: found[0] != "null byte"))[1])  # no system passes one on
     lines = [["run", RECIPE, f"--config={place}"], ["run", RECIPE, f"--resume={place}"], ["run", f"{place}.py"], ["show", f"{place}.py"], ["plan", f"{place}.py:make"]]
     return draw(st.sampled_from(lines))
 

@@ -103,7 +103,7 @@ def _values(
     values: dict[str, Any] = {}
     for name, value in mapping.items():
         if name not in current:
-            raise ConfigError(f"{config_type.__name__} has no setting '{prefix}{name}'.{nearest(name, current)}")
+            raise ConfigError(f"{config_type.__name__} has no setting '{prefix}{name}'.{nearest(str(name), current)}")
         dotted, hint = f"{prefix}{name}", hints[name]
         if not isinstance(value, Mapping):
             values[name] = convert(value, hint, dotted)
