@@ -31,7 +31,8 @@ def usage(*, also: tuple[type[HyperDNNError], ...] = ()) -> Iterator[None]:
 def count(text: str) -> int:
     """The type of an option that counts something."""
     if not text.isdecimal() or len(text) > 18 or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, of 18 digits at most, got '{text[:100]}'")
+        most = " of 18 digits at most" if len(text) > 18 else ""
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1{most}, got '{text[:100]}'")
     return int(text)
 
 

@@ -87,7 +87,9 @@ def check_like(context: Tensor, own: Tensor, encoder: str) -> None:
     """
     check_place(context, own, encoder)
     if context.dtype != own.dtype and not torch.is_autocast_enabled(own.device.type):
-        raise ContextError(f"{encoder} computes in {own.dtype}, the context is {context.dtype}: use context.to({own.dtype}).")
+        raise ContextError(
+            f"{encoder} computes in {own.dtype}, the context is {context.dtype}: use context.to({own.dtype})."
+        )
 
 
 def is_readable(context: Tensor) -> bool:

@@ -99,7 +99,11 @@ def _make(kind: Callable[..., Declared], node: ast.expr, path: Path) -> Declared
     values = {keyword.arg: _literal(keyword.value, path) for keyword in node.keywords if keyword.arg}
     try:
         return kind(**values)
-    except (TypeError, ValueError, AttributeError) as error:  # a name that is missing or not known; a claim that cannot be judged
+    except (
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # a name that is missing or not known; a claim that cannot be judged
         raise ConfigError(f"{path}, line {node.lineno}: {error}") from None
 
 

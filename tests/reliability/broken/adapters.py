@@ -64,7 +64,12 @@ def _places(draw: st.DrawFn, model: hd.HyperDNN, scratch: Path) -> Attempt:
 
 @st.composite
 def _others(draw: st.DrawFn, model: hd.HyperDNN, plain: hd.HyperDNN, scratch: Path) -> Attempt:
-    contexts: list[Any] = [torch.tensor([0]), torch.tensor([0, 1]), torch.tensor([[0, 1]]), torch.zeros(0, dtype=torch.int64)]
+    contexts: list[Any] = [
+        torch.tensor([0]),
+        torch.tensor([0, 1]),
+        torch.tensor([[0, 1]]),
+        torch.zeros(0, dtype=torch.int64),
+    ]
     contexts += [torch.tensor(draw(st.integers(3, 2**62))), torch.tensor(draw(st.integers(-(2**62), -1))), 1, None, "1"]
     contexts += [torch.tensor(1.0), torch.tensor(True)]
     task: Any = draw(st.sampled_from([3, object(), b"CAUSAL_LM", ["CAUSAL_LM"], {"a": 1}, 1.5, float("nan"), print]))

@@ -46,7 +46,23 @@ def _written(folder: Path) -> Files:
 def _broken(draw: st.DrawFn, whole: Files, run: Path, canary: Path) -> Attempt:
     files, gone = dict(whole), None
     name = draw(st.sampled_from([MANIFEST, VALUES, TENSORS]))
-    how = draw(st.sampled_from(["cut", "flip", "flip", "more", "swap", "instead", "forged values", "forged tensors", "forged tree", "forged manifest", "manifest"]))
+    how = draw(
+        st.sampled_from(
+            [
+                "cut",
+                "flip",
+                "flip",
+                "more",
+                "swap",
+                "instead",
+                "forged values",
+                "forged tensors",
+                "forged tree",
+                "forged manifest",
+                "manifest",
+            ]
+        )
+    )
     shown: object = name
     if how == "cut":
         end = draw(st.integers(0, len(files[name]) - 1))

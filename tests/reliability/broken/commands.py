@@ -31,7 +31,13 @@ OPTIONS = {
     "plan": ["--contexts", "--budget", "--select", "--hidden", "--json", "--related"],
     "doctor": ["--json"],
 }
-WORKING = {"run": [RECIPE, "--setting", "tiny"], "show": [RECIPE], "copy": [RECIPE, "there"], "reproduce": [RECIPE], "plan": ["net.py:make"]}
+WORKING = {
+    "run": [RECIPE, "--setting", "tiny"],
+    "show": [RECIPE],
+    "copy": [RECIPE, "there"],
+    "reproduce": [RECIPE],
+    "plan": ["net.py:make"],
+}
 
 Line = SearchStrategy[list[str]]
 
@@ -102,7 +108,11 @@ def _unknown_option(draw: st.DrawFn) -> list[str]:
 @st.composite
 def _unknown_setting(draw: st.DrawFn) -> list[str]:
     name = draw(misspelt(sorted(SETTINGS)))
-    tail = draw(st.sampled_from([[f"--{name}", "3"], [f"--{name}=3"], [f"--{name}"], [f"--set={name}=3"], ["--set", f"{name}=3"]]))
+    tail = draw(
+        st.sampled_from(
+            [[f"--{name}", "3"], [f"--{name}=3"], [f"--{name}"], [f"--set={name}=3"], ["--set", f"{name}=3"]]
+        )
+    )
     return ["run", *WORKING["run"], *tail]
 
 
@@ -112,7 +122,14 @@ def _wrong_setting(draw: st.DrawFn) -> list[str]:
     value = draw(NOT[SETTINGS[name]])
     if SETTINGS[name] in ("word", "truth") and value == "":
         value = "x"
-    forms = [[f"--{name}={value}"], [f"--{name}"], [f"--{name}", "3", "4"], [f"-{name}", "3"], [name, value], [f"{name}={value}"]]
+    forms = [
+        [f"--{name}={value}"],
+        [f"--{name}"],
+        [f"--{name}", "3", "4"],
+        [f"-{name}", "3"],
+        [name, value],
+        [f"{name}={value}"],
+    ]
     if not value.startswith("--"):
         forms.append([f"--{name}", value])
     form = draw(st.sampled_from(forms))
@@ -123,7 +140,9 @@ def _wrong_setting(draw: st.DrawFn) -> list[str]:
 def _wrong_option(draw: st.DrawFn) -> list[str]:
     """Options with values that they do not take."""
     no_count = st.one_of(
-        st.sampled_from(["0", "-1", "1.5", "x", "", "1e3", "²", "nan", "inf", "--", "1 2", "0x10", "½", "None", "true"]),
+        st.sampled_from(
+            ["0", "-1", "1.5", "x", "", "1e3", "²", "nan", "inf", "--", "1 2", "0x10", "½", "None", "true"]
+        ),
         st.integers(30, 9000).map("9".__mul__),
         junk_text.filter(lambda text: not text.strip().isdecimal()),
     )
@@ -134,7 +153,13 @@ def _wrong_option(draw: st.DrawFn) -> list[str]:
                 ("run", "--seed", no_count.filter(lambda text: text != "0")),
                 ("run", "--strategy", misspelt(["ddp", "fsdp"])),
                 ("run", "--variants", misspelt(["hypernet", "beta 0", "multitask"])),
-                ("run", "--variants", st.sampled_from(["", ",", "hypernet,", ",multitask", "hypernet multitask", "beta", "hypernet,,multitask"])),
+                (
+                    "run",
+                    "--variants",
+                    st.sampled_from(
+                        ["", ",", "hypernet,", ",multitask", "hypernet multitask", "beta", "hypernet,,multitask"]
+                    ),
+                ),
                 ("run", "--resume", misspelt(["auto"]).filter(lambda text: text != "AUTO")),
                 ("reproduce", "--seeds", no_count),
                 ("reproduce", "--setting", misspelt(["default", "split_mnist"])),
@@ -157,7 +182,21 @@ def _no_recipe(draw: st.DrawFn) -> list[str]:
         st.one_of(
             misspelt([RECIPE]),
             junk_text.filter(lambda text: not text.startswith("-")),
-            st.sampled_from(["", ".", "..", "/", "../recipes/continual/task_conditioned", f"{RECIPE}/", f"/{RECIPE}", "a\udcffb", "absent.py", ".py", f"./{RECIPE}"]),
+            st.sampled_from(
+                [
+                    "",
+                    ".",
+                    "..",
+                    "/",
+                    "../recipes/continual/task_conditioned",
+                    f"{RECIPE}/",
+                    f"/{RECIPE}",
+                    "a\udcffb",
+                    "absent.py",
+                    ".py",
+                    f"./{RECIPE}",
+                ]
+            ),
             st.integers(250, 9000).map(lambda n: "x" * n + ".py"),
             st.integers(250, 9000).map(lambda n: "x" * n),
         )
@@ -169,7 +208,28 @@ def _no_recipe(draw: st.DrawFn) -> list[str]:
 def _no_network(draw: st.DrawFn) -> list[str]:
     name = draw(
         st.one_of(
-            st.sampled_from(["", ":", "net.py", "net.py:", ":make", "absent.py:make", "net.py:number", "net.py:mak", "os:getcwd", "absent:make", "torch.nn:Linear", ".net:make", "..:make", "net.py:make:make", "a\udcff:b", "json:dumps", "math:pi", "a b:c"]),
+            st.sampled_from(
+                [
+                    "",
+                    ":",
+                    "net.py",
+                    "net.py:",
+                    ":make",
+                    "absent.py:make",
+                    "net.py:number",
+                    "net.py:mak",
+                    "os:getcwd",
+                    "absent:make",
+                    "torch.nn:Linear",
+                    ".net:make",
+                    "..:make",
+                    "net.py:make:make",
+                    "a\udcff:b",
+                    "json:dumps",
+                    "math:pi",
+                    "a b:c",
+                ]
+            ),
             junk_text.filter(lambda text: not text.startswith("-")),
             st.integers(250, 5000).map(lambda n: "x" * n + ".py:make"),
             misspelt(["net.py:make"]),
@@ -197,15 +257,29 @@ def _unwritable(draw: st.DrawFn, scratch: Path) -> list[str]:
         st.sampled_from(["file", "file/below", "/dev/null", "/dev/null/below", "/proc/below", "/sys/below/further"])
         | st.integers(256, 5000).map(lambda n: "x" * n)
     )
-    lines = [["run", *WORKING["run"], f"--out={place}"], ["demo", f"--out={place}"], ["reproduce", RECIPE, f"--out={place}"]]
-    lines += [["reproduce", RECIPE, f"--results={place}"], ["copy", RECIPE, f"{place}/x.py"], ["copy", RECIPE, f"{place}/x"]]
+    lines = [
+        ["run", *WORKING["run"], f"--out={place}"],
+        ["demo", f"--out={place}"],
+        ["reproduce", RECIPE, f"--out={place}"],
+    ]
+    lines += [
+        ["reproduce", RECIPE, f"--results={place}"],
+        ["copy", RECIPE, f"{place}/x.py"],
+        ["copy", RECIPE, f"{place}/x"],
+    ]
     return draw(st.sampled_from(lines))
 
 
 @st.composite
 def _missing_file(draw: st.DrawFn, scratch: Path) -> list[str]:
     place = str(draw(unreadable(scratch).filter(lambda found: found[0] != "null byte"))[1])  # no system passes one on
-    lines = [["run", RECIPE, f"--config={place}"], ["run", RECIPE, f"--resume={place}"], ["run", f"{place}.py"], ["show", f"{place}.py"], ["plan", f"{place}.py:make"]]
+    lines = [
+        ["run", RECIPE, f"--config={place}"],
+        ["run", RECIPE, f"--resume={place}"],
+        ["run", f"{place}.py"],
+        ["show", f"{place}.py"],
+        ["plan", f"{place}.py:make"],
+    ]
     return draw(st.sampled_from(lines))
 
 
@@ -282,7 +356,9 @@ def _damaged_recipe(draw: st.DrawFn, scratch: Path) -> list[str]:
                 _RECIPE.replace("claims=()", "claims=[1]"),
                 _RECIPE.replace("claims=()", f"claims={evil}"),
                 _RECIPE.replace("claims=()", "claims=(lab.Claim(),)"),
-                _RECIPE.replace("claims=()", "claims=(lab.Claim(text='x', config='default', metric='m', at_least='high'),)"),
+                _RECIPE.replace(
+                    "claims=()", "claims=(lab.Claim(text='x', config='default', metric='m', at_least='high'),)"
+                ),
                 _RECIPE.replace("RECIPE", "RECIPES"),
                 _RECIPE.replace("config=Config", "configs=Config"),
                 "\0" + _RECIPE,

@@ -170,14 +170,43 @@ def _twice(draw: st.DrawFn) -> str:
 
 
 def _no_mapping() -> SearchStrategy[str]:
-    made = ["- 1\n", "3\n", "text\n", "[1, 2]\n", "- seed: 1\n", "'seed: 1'\n", "--- 1\n--- 2\n", "seed: 1\n---\nseed: 2\n"]
+    made = [
+        "- 1\n",
+        "3\n",
+        "text\n",
+        "[1, 2]\n",
+        "- seed: 1\n",
+        "'seed: 1'\n",
+        "--- 1\n--- 2\n",
+        "seed: 1\n---\nseed: 2\n",
+    ]
     keys = ["1: 2\n", "null: 1\n", "true: 1\n", "[1]: 2\n", "{a: 1}: 2\n", "? [seed]\n: 1\n", "1.5: x\n", "'': 1\n"]
     return st.sampled_from([*made, *keys, *(f"train: {{{key.strip()}}}\n" for key in keys if key[0] != "?")])
 
 
 def _no_yaml() -> SearchStrategy[str]:
-    endings = ["[", "{", "'", '"', "%", "@", "`", "*", "&", "\t- x\n -", "- \n]", "}", ": : :", "!!", "!<", '"\\x"', "|\n x\n  - y\nz"]
-    return st.builds(lambda end, value: f"{VALID}extra_ {end}{value}", st.sampled_from(endings), st.text("ab[{", max_size=4))
+    endings = [
+        "[",
+        "{",
+        "'",
+        '"',
+        "%",
+        "@",
+        "`",
+        "*",
+        "&",
+        "\t- x\n -",
+        "- \n]",
+        "}",
+        ": : :",
+        "!!",
+        "!<",
+        '"\\x"',
+        "|\n x\n  - y\nz",
+    ]
+    return st.builds(
+        lambda end, value: f"{VALID}extra_ {end}{value}", st.sampled_from(endings), st.text("ab[{", max_size=4)
+    )
 
 
 @st.composite
@@ -192,7 +221,21 @@ def _nested(draw: st.DrawFn) -> str:
 def _bytes(draw: st.DrawFn) -> bytes:
     """Valid text with bytes in it that no text has."""
     place = draw(st.integers(0, len(VALID)))
-    bad = draw(st.sampled_from([b"\xff", b"\x00", b"\x80\x80", b"\xed\xa0\x80", b"\x07", b"\x1b[2J", b"\xfe\xff\x00", b"\x89PNG\r\n", b"\xc3"]))
+    bad = draw(
+        st.sampled_from(
+            [
+                b"\xff",
+                b"\x00",
+                b"\x80\x80",
+                b"\xed\xa0\x80",
+                b"\x07",
+                b"\x1b[2J",
+                b"\xfe\xff\x00",
+                b"\x89PNG\r\n",
+                b"\xc3",
+            ]
+        )
+    )
     return VALID[:place].encode() + bad + VALID[place:].encode()
 
 

@@ -19,9 +19,24 @@ from hyperdnn import bodies, encoders, heads
 from .attempt import Attempt
 
 sys.path.append(str(Path(__file__).parents[2] / "contracts"))
-from cases import ENCODERS, HIDDEN, LAYOUT, Case  # noqa: E402  # how to build and feed every encoder
+from cases import ENCODERS, HIDDEN, LAYOUT, Case  # how to build and feed every encoder
 
-_OTHERS = (3, 2.5, None, "0", b"0", {}, {"context": torch.zeros(2, 5)}, [torch.zeros(2, 5)], (), object(), print, 1j, [0, 1], ...)
+_OTHERS = (
+    3,
+    2.5,
+    None,
+    "0",
+    b"0",
+    {},
+    {"context": torch.zeros(2, 5)},
+    [torch.zeros(2, 5)],
+    (),
+    object(),
+    print,
+    1j,
+    [0, 1],
+    ...,
+)
 _FLOATS = (torch.float64, torch.float16, torch.bfloat16)
 _NO_FLOATS = (torch.int64, torch.int32, torch.uint8, torch.bool, torch.complex64, torch.int8, torch.uint16)
 _DISTANT = {encoders.Frozen, encoders.FromModule}  # what the module in them refuses is its own word
@@ -203,7 +218,10 @@ def _mask(draw: st.DrawFn, example: Any) -> Any:
     masks = [torch.ones(shape), torch.ones(shape, dtype=torch.int64), torch.ones(*shape, 1, dtype=torch.bool)]
     masks += [torch.ones(shape, dtype=torch.bool, device="meta")]
     masks += [torch.ones(shape[:-1], dtype=torch.bool), torch.ones(*shape[:-1], 9, dtype=torch.bool)]
-    return (*((rows,) if isinstance(example, Tensor) else example[:2][: 1 + (len(example) > 2)]), draw(st.sampled_from(masks)))
+    return (
+        *((rows,) if isinstance(example, Tensor) else example[:2][: 1 + (len(example) > 2)]),
+        draw(st.sampled_from(masks)),
+    )
 
 
 def _graph_mask(draw: st.DrawFn, example: Any) -> Any:
@@ -212,7 +230,12 @@ def _graph_mask(draw: st.DrawFn, example: Any) -> Any:
 
 def _adjacency(draw: st.DrawFn, example: Any) -> Any:
     nodes = example[0]
-    shapes = [nodes.shape[:-1], (*nodes.shape[:-1], 9), (*nodes.shape[:-2], 9, 9), (2, *nodes.shape[:-1], nodes.shape[-2])]
+    shapes = [
+        nodes.shape[:-1],
+        (*nodes.shape[:-1], 9),
+        (*nodes.shape[:-2], 9, 9),
+        (2, *nodes.shape[:-1], nodes.shape[-2]),
+    ]
     return (nodes, torch.zeros(draw(st.sampled_from(shapes))), *example[2:])
 
 

@@ -36,10 +36,22 @@ def instead(folder: Path, name: str, what: str) -> None:
     elif what == "pipe":
         os.mkfifo(path)
     elif what != "nothing":
-        path.symlink_to({"loop": path, "device": "/dev/zero", "random": "/dev/urandom", "dangling": "/nowhere"}.get(what, what))
+        path.symlink_to(
+            {"loop": path, "device": "/dev/zero", "random": "/dev/urandom", "dangling": "/nowhere"}.get(what, what)
+        )
 
 
-NO_FILES = ("nothing", "folder", "pipe", "loop", "device", "random", "dangling", "../../../../../../etc/passwd", "/etc/passwd")
+NO_FILES = (
+    "nothing",
+    "folder",
+    "pipe",
+    "loop",
+    "device",
+    "random",
+    "dangling",
+    "../../../../../../etc/passwd",
+    "/etc/passwd",
+)
 
 
 class _Evil:
@@ -89,7 +101,11 @@ def foreign_tensors(draw: st.DrawFn, whole: bytes, canary: Path) -> bytes:
     name = draw(st.sampled_from([key for key in table if key != "__metadata__"]))
     huge = draw(st.sampled_from([2**31, 2**40, 2**62, 2**64 - 1, 10**30, -1, 1.5, "9", None]))
     entry = dict(table[name])
-    how = draw(st.sampled_from(["shape", "end", "begin", "dtype", "overlap", "no body", "size", "pickle", "depth", "no json", "swap"]))
+    how = draw(
+        st.sampled_from(
+            ["shape", "end", "begin", "dtype", "overlap", "no body", "size", "pickle", "depth", "no json", "swap"]
+        )
+    )
     if how == "shape":
         entry["shape"] = [huge, *entry["shape"][1:]] if entry["shape"] else [huge]
     elif how == "end":

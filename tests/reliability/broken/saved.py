@@ -64,7 +64,11 @@ def _saved(folder: Path, model: hd.HyperDNN) -> Files:
 @st.composite
 def _broken(draw: st.DrawFn, saved: list[Files], folder: Path, canary: Path) -> Attempt:
     files = dict(draw(st.sampled_from(saved)))
-    how = draw(st.sampled_from(["cut", "cut", "value", "value", "value", "json", "tensors", "instead", "twice", "arguments", "mixed"]))
+    how = draw(
+        st.sampled_from(
+            ["cut", "cut", "value", "value", "value", "json", "tensors", "instead", "twice", "arguments", "mixed"]
+        )
+    )
     shown, gone = "", None
     name = draw(st.sampled_from([CONFIG, TENSORS]))
     if how == "cut":
@@ -88,7 +92,9 @@ def _broken(draw: st.DrawFn, saved: list[Files], folder: Path, canary: Path) -> 
         key = draw(st.sampled_from(['"format": 1', '"own": true', '"buffers": null', '"train_base": false']))
         shown, files[CONFIG] = key, text.replace(key, f"{key}, {key}", 1).encode()
     elif how == "mixed":
-        files[name] = draw(st.sampled_from([one for one in saved if one is not None and one[name] != files[name]]))[name]
+        files[name] = draw(st.sampled_from([one for one in saved if one is not None and one[name] != files[name]]))[
+            name
+        ]
     else:
         gone = (name, draw(st.sampled_from(NO_FILES)))
         shown = str(gone)
@@ -102,24 +108,51 @@ def _load(folder: Path, files: Files, gone: tuple[str, str] | None) -> object:
     return hd.HyperDNN.from_pretrained(folder, target=_net())
 
 
-_WRONG: tuple[Any, ...] = (None, 3, -1, 1.5, "x", "os.system", "../../x", [], {}, [[]], [None], {"a": 1}, "", 10**30, float("nan"), ["x", "x"])
+_NUMBERS = ("layout/specs/#/init_mean", "layout/specs/#/init_std")
+_WRONG: tuple[Any, ...] = (
+    None,
+    3,
+    -1,
+    1.5,
+    "x",
+    "os.system",
+    "../../x",
+    [],
+    {},
+    [[]],
+    [None],
+    {"a": 1},
+    "",
+    10**30,
+    float("nan"),
+    ["x", "x"],
+)
 
 
 def _break(draw: st.DrawFn, config: dict[str, Any]) -> str:
     """Removes or replaces something that loading depends on, at any depth."""
-    path = draw(st.sampled_from(sorted(_NEEDED)))
+    path = draw(st.sampled_from([*sorted(_NEEDED), *_NUMBERS]))
     keys = [key for key in path.split("/")]
     place: Any = config
     for key in keys[:-1]:
         if key == "#":
-            key = draw(st.integers(0, len(place) - 1)) if isinstance(place, list) else draw(st.sampled_from(sorted(place)))
+            key = (
+                draw(st.integers(0, len(place) - 1))
+                if isinstance(place, list)
+                else draw(st.sampled_from(sorted(place)))
+            )
         place = place[key]
     last = keys[-1]
     before = place[last]
     if path != "hypernet/stream" and draw(st.integers(0, 3)) == 0:
         del place[last]
         return f"{path} removed"
-    place[last] = draw(st.sampled_from([one for one in _WRONG if type(one) is not type(before) or _NEEDED[path](one, before)]))
+    if path in _NUMBERS:
+        place[last] = draw(st.sampled_from([None, "0", [], {}, True, float("nan"), float("inf"), -float("inf")]))
+        return f"{path} = {place[last]!r}"
+    place[last] = draw(
+        st.sampled_from([one for one in _WRONG if type(one) is not type(before) or _NEEDED[path](one, before)])
+    )
     return f"{path} = {place[last]!r}"
 
 
@@ -150,8 +183,6 @@ _NEEDED: dict[str, Callable[[Any, Any], bool]] = {
     "layout/specs/#/dtype": _always,
     "layout/specs/#/kind": _always,
     "layout/specs/#/fan_in": lambda wrong, before: wrong < 0,
-    "layout/specs/#/init_std": lambda wrong, before: not 0 <= wrong,
-    "layout/specs/#/init_mean": lambda wrong, before: wrong != wrong,
     "layout/specs/#/layer": lambda wrong, before: wrong != [] and wrong != ["x", "x"],
     "layout/specs/#/aliases": lambda wrong, before: wrong != before,
     "shared": lambda wrong, before: wrong != before,
@@ -167,15 +198,24 @@ def _break_arguments(draw: st.DrawFn, config: dict[str, Any]) -> str:
     name = draw(st.sampled_from(sorted(arguments)))
     cls = next(getattr(folder, part["class"]) for folder in (encoders, bodies, heads) if hasattr(folder, part["class"]))
     required = inspect.signature(cls).parameters[name].default is inspect.Parameter.empty  # others have a value without
-    how = draw(st.sampled_from(["removed", "misspelt", "sizes", "sizes", "type"] if required else ["misspelt", "sizes", "type"]))
+    how = draw(
+        st.sampled_from(
+            ["removed", "misspelt", "sizes", "sizes", "type"] if required else ["misspelt", "sizes", "type"]
+        )
+    )
     value = arguments[name]
     if how == "misspelt" or value is None or isinstance(value, bool | float | str):
         arguments[draw(misspelt(sorted(arguments)))] = arguments.pop(name)
     elif how == "removed":
         del arguments[name]
     elif how == "sizes":
-        size = draw(st.integers(1, 10**6).map(lambda n: n * 1009) | st.sampled_from([-1, -8, 10**7, 10**9, 10**15, 2**63, 10**30]))
+        size = draw(
+            st.integers(1, 10**6).map(lambda n: n * 1009)
+            | st.sampled_from([-1, -8, 10**7, 10**9, 10**15, 2**63, 10**30])
+        )
         arguments[name] = [size] * max(1, len(value)) if isinstance(value, list) else size
     else:
-        arguments[name] = draw(st.sampled_from([None, "8", 8.5, [[8]], {"a": 8}, [None], "os.system", -0.5, float("inf")]))
+        arguments[name] = draw(
+            st.sampled_from([None, "8", 8.5, [[8]], {"a": 8}, [None], "os.system", -0.5, float("inf")])
+        )
     return f"{name} {how} {arguments.get(name)!r}"

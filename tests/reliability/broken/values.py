@@ -9,7 +9,9 @@ from hypothesis.strategies import SearchStrategy
 __all__ = ["NOT", "junk_text", "misspelt", "unreadable"]
 
 _WORDS = st.text("bcdghjkqvwxz", min_size=1, max_size=12)
-_GROUPS = st.sampled_from(["{}", "{a: 1}", "[[1]]", "[{}]", "{1: 2}", "[null]", "!!set {1}", "2001-01-01", "!!binary aGk="])
+_GROUPS = st.sampled_from(
+    ["{}", "{a: 1}", "[[1]]", "[{}]", "{1: 2}", "[null]", "!!set {1}", "2001-01-01", "!!binary aGk="]
+)
 _BROKEN = st.integers(0, 2**70).map(lambda n: f"{n}.5")
 _BELOW = st.integers(-(2**70), -1).map(str)
 _TRUTH = st.sampled_from(["true", "false", "yes", "off", "True"])
@@ -34,12 +36,19 @@ NOT: dict[str, SearchStrategy[str]] = {
     "truth": st.one_of(_WORDS, _GROUPS, _NULL, _NOT_FINITE, st.sampled_from(["0", "1", "'true'", "[true]", "maybe"])),
     "word": st.one_of(_WORDS, _GROUPS, _NULL, _TRUTH, st.sampled_from(["0", "1.5", "[adam]", "ADAM", "' adam'"])),
     "text": st.one_of(_GROUPS, _NULL, _TRUTH, st.sampled_from(["0", "1.5", "[relu]"])),
-    "widths": st.one_of(_WORDS, _NULL, _TRUTH, st.sampled_from(["8", "{}", "[8, x]", "[8.5]", "[[8]]", "['8']", "[null]", "[-8]", "[0]"])),
+    "widths": st.one_of(
+        _WORDS,
+        _NULL,
+        _TRUTH,
+        st.sampled_from(["8", "{}", "[8, x]", "[8.5]", "[[8]]", "['8']", "[null]", "[-8]", "[0]"]),
+    ),
     "group": st.one_of(_WORDS, _NULL, _TRUTH, st.sampled_from(["8", "[]", "[lr]", "1.5", "{lr}", "{lr: }"])),
 }
 """For each kind of setting, YAML that is none of it."""
 
-junk_text = st.text(st.characters(codec="utf-8", categories=["L", "M", "N", "P", "S", "Z", "Cf", "Co"]), min_size=1, max_size=30)
+junk_text = st.text(
+    st.characters(codec="utf-8", categories=["L", "M", "N", "P", "S", "Z", "Cf", "Co"]), min_size=1, max_size=30
+)
 
 
 @st.composite
@@ -48,14 +57,36 @@ def misspelt(draw: st.DrawFn, names: list[str]) -> str:
     name = draw(st.sampled_from(names))
     place = draw(st.integers(0, len(name) - 1))
     letter = draw(st.sampled_from("xqzé_Ж"))
-    made = [name[:place] + letter + name[place:], name[:place] + letter + name[place + 1 :], f"{name}s{letter}", name.upper()]
+    made = [
+        name[:place] + letter + name[place:],
+        name[:place] + letter + name[place + 1 :],
+        f"{name}s{letter}",
+        name.upper(),
+    ]
     return draw(st.sampled_from(made).filter(lambda one: one not in names))
 
 
 @st.composite
 def unreadable(draw: st.DrawFn, scratch: Path) -> tuple[str, Path]:
     """A place where there is no file to read, and what is there instead."""
-    kind = draw(st.sampled_from(["absent", "folder", "device", "random", "pipe", "loop", "below a file", "long", "null byte", "dangling", "link to a device", "surrogate"]))
+    kind = draw(
+        st.sampled_from(
+            [
+                "absent",
+                "folder",
+                "device",
+                "random",
+                "pipe",
+                "loop",
+                "below a file",
+                "long",
+                "null byte",
+                "dangling",
+                "link to a device",
+                "surrogate",
+            ]
+        )
+    )
     place = scratch / f"unreadable-{kind.replace(' ', '-')}"
     if kind == "device":
         return kind, Path("/dev/zero")

@@ -85,7 +85,13 @@ def _shape(draw: st.DrawFn, weights: dict[str, Any], name: str) -> Any:
     at = draw(st.integers(0, len(shape) - 1))
     size = draw(st.integers(0, 7).filter(lambda n: n != shape[at]))
     shape[at] = size
-    wrong = [torch.zeros(shape), torch.zeros(()), torch.zeros(1), torch.zeros(*weights[name].shape, 1), weights[name].flatten()]
+    wrong = [
+        torch.zeros(shape),
+        torch.zeros(()),
+        torch.zeros(1),
+        torch.zeros(*weights[name].shape, 1),
+        weights[name].flatten(),
+    ]
     wrong = [one for one in wrong if one.shape != weights[name].shape]
     weights[name] = draw(st.sampled_from(wrong))
     return weights
@@ -144,11 +150,29 @@ def _calls(draw: st.DrawFn, target: hd.Target) -> Attempt:
             st.lists(st.integers(0, 2), min_size=0, max_size=9).filter(lambda found: len(found) != 5).map(torch.tensor),
             st.integers(3, 2**62).map(lambda n: torch.tensor([0, 1, n, 2, 0])),
             st.integers(-(2**62), -1).map(lambda n: torch.tensor([0, 1, n, 2, 0])),
-            st.sampled_from([torch.zeros(5), torch.zeros(5, 1, dtype=torch.int64), torch.ones(5, dtype=torch.bool), 3, [0] * 5, None]),
+            st.sampled_from(
+                [
+                    torch.zeros(5),
+                    torch.zeros(5, 1, dtype=torch.int64),
+                    torch.ones(5, dtype=torch.bool),
+                    3,
+                    [0] * 5,
+                    None,
+                ]
+            ),
             st.sampled_from([torch.zeros(5, dtype=torch.int64, device="meta"), torch.zeros(5, dtype=torch.complex64)]),
         )
     )
-    dims = draw(st.one_of(st.integers(-5, 5).filter(bool), st.lists(st.sampled_from([0, None]), min_size=2, max_size=4), st.just([1]), st.just("0"), st.just([]), st.just(1.5)))
+    dims = draw(
+        st.one_of(
+            st.integers(-5, 5).filter(bool),
+            st.lists(st.sampled_from([0, None]), min_size=2, max_size=4),
+            st.just([1]),
+            st.just("0"),
+            st.just([]),
+            st.just(1.5),
+        )
+    )
     word = draw(misspelt(["vmap", "loop", "different", "same"]))
     rows = draw(st.sampled_from([torch.zeros(2, 5, 3), torch.zeros(4, 5, 3), torch.zeros(()), torch.zeros(0, 5, 3)]))
     calls: dict[str, Callable[[], object]] = {
@@ -177,7 +201,9 @@ def _layouts(draw: st.DrawFn, layout: ParamLayout) -> Attempt:
     key = draw(st.sampled_from(sorted(data[0])))
     at = draw(st.integers(0, len(data) - 1))
     if draw(st.integers(0, 3)) == 0:
-        data = draw(st.sampled_from([[], None, 3, {}, "layout", [1], [None], [[]], data + data[:1], [{}], {"0": data[0]}]))
+        data = draw(
+            st.sampled_from([[], None, 3, {}, "layout", [1], [None], [[]], data + data[:1], [{}], {"0": data[0]}])
+        )
         return Attempt(f"layout {str(data)[:40]}", partial(ParamLayout.from_json, data))
     if draw(st.booleans()):
         del data[at][key]
@@ -201,5 +227,12 @@ def _layouts(draw: st.DrawFn, layout: ParamLayout) -> Attempt:
 @st.composite
 def _selections(draw: st.DrawFn) -> Attempt:
     names = [name for name, _ in _net().named_parameters()]
-    glob = draw(st.one_of(misspelt(names), st.sampled_from([3, None, 1.5, b"*", {}, [], "", (), [[]], nn.Embedding, str, int, object(), lambda spec: False])))
+    glob = draw(
+        st.one_of(
+            misspelt(names),
+            st.sampled_from(
+                [3, None, 1.5, b"*", {}, [], "", (), [[]], nn.Embedding, str, int, object(), lambda spec: False]
+            ),
+        )
+    )
     return Attempt(f"select {glob!r}"[:60], partial(hd.Target, _net(), glob))

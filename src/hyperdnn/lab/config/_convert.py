@@ -8,7 +8,6 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from hyperdnn.errors import ConfigError
 
-
 _BEYOND = 2**63  # what torch counts with
 
 

@@ -74,12 +74,12 @@ def _typed(text: str, hint: Any, name: str) -> object:
 def _text(path: Path) -> str:
     """What a file holds, if it is one: a device or a pipe may have no end."""
     try:
-        if not path.exists():
-            raise ConfigError("no such file.")
         if not path.is_file():
-            raise ConfigError("expected a file, found something else.")
+            raise ConfigError("expected a file, found something else." if path.exists() else "no such file.")
         with path.open(encoding="utf-8") as file:
             text = file.read(_LONGEST + 1)
+    except ConfigError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: not text, or a path with a null byte
         raise ConfigError(f"cannot be read ({error}).") from None
     if len(text) > _LONGEST:

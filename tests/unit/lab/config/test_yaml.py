@@ -92,5 +92,6 @@ def test_text_that_does_not_fit_is_named(text):
 
 def test_a_missing_reader_names_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "yaml", None)
+    (tmp_path / "c.yaml").touch()
     with pytest.raises(MissingExtraError, match=r'pip install "hyperdnn\[lab\]"'):
         read_yaml(Config, tmp_path / "c.yaml")
