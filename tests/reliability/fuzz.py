@@ -1,7 +1,8 @@
 """Feeds what cannot be right to everything that reads input, and counts what becomes of it.
 
-Each input is made from a valid one that is broken in a known way, so that taking it is an error as well as failing over it.
-``python tests/reliability/fuzz.py --inputs 10000 --write docs/reliability.md`` (or ``make reliability``) writes the page.
+Each input is made from a valid one that is broken in a known way, so that taking it is an error as well as failing over
+it. ``python tests/reliability/fuzz.py --inputs 10000 --write docs/reliability.md`` (or ``make reliability``) writes the
+page.
 """
 
 import argparse
@@ -12,25 +13,21 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from broken import adapters, checkpoints, commands, configs, contexts, saved, weights
-from broken.attempt import Attempt, Outcome, outcome
+from broken.attempt import Attempt, Broken, Outcome, outcome
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.strategies import SearchStrategy
 from page import put
 
-Attempts = Callable[[Path], SearchStrategy[Attempt]]
-
-KINDS: dict[str, tuple[Attempts, float]] = {
-    "configuration files": (configs.attempts, 0.22),
-    "command lines": (commands.attempts, 0.2),
-    "contexts": (contexts.attempts, 0.2),
-    "weights and layouts": (weights.attempts, 0.13),
-    "saved models": (saved.attempts, 0.13),
-    "adapter folders": (adapters.attempts, 0.02),
-    "checkpoints": (checkpoints.attempts, 0.1),
+KINDS: dict[str, tuple[Broken, float]] = {
+    "configuration files": (Broken(configs.whole, configs.attempts), 0.22),
+    "command lines": (Broken(commands.whole, commands.attempts), 0.2),
+    "contexts": (Broken(contexts.whole, contexts.attempts), 0.2),
+    "weights and layouts": (Broken(weights.whole, weights.attempts), 0.13),
+    "saved models": (Broken(saved.whole, saved.attempts), 0.13),
+    "folders to save into": (Broken(adapters.whole, adapters.attempts), 0.02),
+    "checkpoints": (Broken(checkpoints.whole, checkpoints.attempts), 0.1),
 }
 """What reads input, how to make bad ones of it, and its share of all."""
 
@@ -38,13 +35,20 @@ ENDS = ("refused", "crashed", "hung", "accepted")
 GIBIBYTES = 3  # of addresses, beyond what the imports took
 
 
-def fuzz(attempts: Attempts, inputs: int, number: int) -> tuple[Counter[str], dict[str, Outcome]]:
-    """Tries so many inputs, and keeps one example of each way to break that did not end well."""
+def fuzz(kind: Broken, inputs: int, number: int) -> tuple[Counter[str], dict[str, Outcome]]:
+    """Tries so many inputs, and keeps one example of each way to break that did not end well.
+
+    Raises:
+        Exception: what is not broken is not taken either.
+    """
     counts: Counter[str] = Counter()
     faults: dict[str, Outcome] = {}
     with tempfile.TemporaryDirectory() as scratch:
         place, canary = Path(scratch) / "place", Path(scratch) / "canary"
         place.mkdir()
+
+        for use in kind.whole(place):
+            use()
 
         @seed(number)
         @settings(
@@ -54,7 +58,7 @@ def fuzz(attempts: Attempts, inputs: int, number: int) -> tuple[Counter[str], di
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(attempts(place))
+        @given(kind.attempts(place))
         def tried(attempt: Attempt) -> None:
             found = outcome(attempt, canary)
             counts[found.end] += 1
@@ -93,12 +97,12 @@ def _command() -> None:
         _limit_memory()
     rows, failed = {}, False
     for kind in options.kinds.split(","):
-        attempts, share = KINDS[kind]
-        rows[kind], faults = fuzz(attempts, round(options.inputs * share), options.seed)
+        broken, share = KINDS[kind]
+        rows[kind], faults = fuzz(broken, round(options.inputs * share), options.seed)
         print(json.dumps({"kind": kind, **{end: rows[kind][end] for end in ENDS}}), flush=True)
-        for broken, found in faults.items():
+        for what, found in faults.items():
             failed = True
-            print(f"{kind}: {broken}: {found.end}: {found.said}", file=sys.stderr, flush=True)
+            print(f"{kind}: {what}: {found.end}: {found.said}", file=sys.stderr, flush=True)
     if options.write:
         put(options.write, "fuzz", _page(rows))
     sys.exit(failed)

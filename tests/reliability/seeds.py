@@ -8,6 +8,7 @@ import json
 import math
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from page import put
@@ -19,11 +20,11 @@ RECIPE, SYSTEM = "continual/task_conditioned", "hypernet"
 METRICS = {"final_accuracy": "accuracy at the end", "forgetting": "forgetting"}
 
 
-def measure(seeds: int, setting: str) -> tuple[dict[str, list[float]], int]:
+def measure(seeds: Iterable[int], setting: str) -> tuple[dict[str, list[float]], int]:
     """Values of each metric, one for each seed, and how many trainings diverged."""
     values: dict[str, list[float]] = {name: [] for name in METRICS}
     diverged = 0
-    for seed in range(seeds):
+    for seed in seeds:
         with tempfile.TemporaryDirectory() as scratch:
             try:
                 results = lab.run(
@@ -56,7 +57,7 @@ def _command() -> None:
     parser.add_argument("--setting", default="default", help="of the recipe; the default one is the demo's")
     parser.add_argument("--write", type=Path, help="the page whose table is replaced")
     options = parser.parse_args()
-    values, diverged = measure(options.seeds, options.setting)
+    values, diverged = measure(range(options.seeds), options.setting)
     if options.write:
         put(options.write, "seeds", _page(values, diverged, options.seeds))
     sys.exit(diverged > 0)

@@ -1,6 +1,7 @@
 """Trains and uses models for thousands of steps that are never twice the same, and watches the process's memory.
 
-``python tests/reliability/soak.py --steps 10000 --write docs/reliability.md`` (or ``make reliability``) writes the page.
+``python tests/reliability/soak.py --steps 10000 --write docs/reliability.md`` (or ``make reliability``) writes the
+page.
 """
 
 import argparse

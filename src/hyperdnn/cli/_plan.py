@@ -52,9 +52,8 @@ def plan_network(options: argparse.Namespace) -> int:
     needs = Needs(**{name: answer == "yes" for name, answer in answers.items() if answer})
     if not options.json and sys.stdin.isatty() and sys.stdout.isatty():
         needs = _ask(needs)
-    with usage(
-        also=(LayoutError,) if options.select else ()
-    ):  # without, it is the network that has nothing to generate
+    # Without --select it is the network that has nothing to generate.
+    with usage(also=(LayoutError,) if options.select else ()):
         made = plan(
             network,
             contexts=options.contexts,

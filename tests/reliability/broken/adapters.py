@@ -22,6 +22,13 @@ def attempts(scratch: Path) -> SearchStrategy[Attempt]:
     return st.one_of(_places(model, scratch), _others(model, plain, scratch))
 
 
+def whole(scratch: Path) -> list[Callable[[], object]]:
+    """An export and a save."""
+    model = _model(lora=True)
+    export_it = partial(export.peft, model, scratch / "new", context=torch.tensor(1), task_type="CAUSAL_LM")
+    return [export_it, partial(model.save_pretrained, scratch / "new")]
+
+
 def _model(*, lora: bool) -> hd.HyperDNN:
     net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).requires_grad_(False)
     if not lora:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+from hypothesis.strategies import SearchStrategy
 
 from hyperdnn.errors import HyperDNNError
 
-__all__ = ["Attempt", "Outcome", "outcome"]
+__all__ = ["Attempt", "Broken", "Outcome", "outcome"]
 
 SECONDS = 5.0
 MEBIBYTES = 256
@@ -27,6 +30,18 @@ class Attempt:
 
     broken: str
     use: Callable[[], object]
+
+
+class Broken(NamedTuple):
+    """One kind of input.
+
+    Args:
+        whole: uses of valid input, which must go well: else it is no wonder that broken input is refused.
+        attempts: uses of broken input, made in a folder.
+    """
+
+    whole: Callable[[Path], list[Callable[[], object]]]
+    attempts: Callable[[Path], SearchStrategy[Attempt]]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ MANIFEST, VALUES, TENSORS = "manifest.json", "state.json", "state.safetensors"
 def attempts(scratch: Path) -> SearchStrategy[Attempt]:
     """Checkpoints that must not be gone on from."""
     return _broken(_written(scratch / "whole"), scratch / "run", scratch.parent / "canary")
+
+
+def whole(scratch: Path) -> list[Callable[[], object]]:
+    """A checkpoint that is gone on from."""
+    return [partial(_latest, scratch / "run", _written(scratch / "whole"), None)]
 
 
 def _written(folder: Path) -> Files:

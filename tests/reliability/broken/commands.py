@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -42,11 +43,14 @@ WORKING = {
 Line = SearchStrategy[list[str]]
 
 
-class Refused(HyperDNNError):
+TRAINS = "it trains"
+
+
+class RefusedError(HyperDNNError):
     """The command line answered as it should."""
 
 
-class WrongAnswer(Exception):
+class WrongAnswerError(Exception):
     """It did not."""
 
 
@@ -73,8 +77,24 @@ def attempts(scratch: Path) -> SearchStrategy[Attempt]:
     return lines.map(lambda line: Attempt(f"hyperdnn {' '.join(line)}"[:150], partial(_run, line)))
 
 
+def whole(scratch: Path) -> list[Callable[[], object]]:
+    """Command lines that are understood: commands that train get as far as that."""
+    attempts(scratch)
+    run = ["run", RECIPE, "--setting", "tiny", "--beta", "0.5", "--variants", "hypernet", "--train.clip_norm", "null"]
+    lines = [["list"], ["show", RECIPE], ["copy", RECIPE, "new"], ["doctor"], ["plan", "net.py:make"]]
+    return [partial(_understood, line) for line in [run, ["demo"], ["reproduce", RECIPE], *lines]]
+
+
+def _understood(line: list[str]) -> None:
+    try:
+        _run(line)
+    except WrongAnswerError as error:
+        if str(error) not in (TRAINS, "exit code 0: "):
+            raise
+
+
 def _train(*_: object, **__: object) -> object:
-    raise WrongAnswer("it trains")
+    raise WrongAnswerError(TRAINS)
 
 
 def _run(line: list[str]) -> object:
@@ -84,10 +104,10 @@ def _run(line: list[str]) -> object:
         err.flush()
     said = err.buffer.getvalue().decode()
     if code != 2:
-        raise WrongAnswer(f"exit code {code}: {said[-300:]}")
+        raise WrongAnswerError(f"exit code {code}: {said[-300:]}")
     if "Traceback" in said or len(said) > 4000 + 3 * len(" ".join(line)):
-        raise WrongAnswer(said[:1000])
-    raise Refused(said)
+        raise WrongAnswerError(said[:1000])
+    raise RefusedError(said)
 
 
 def _no_command() -> Line:

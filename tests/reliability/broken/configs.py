@@ -1,5 +1,6 @@
 """Configuration files that are wrong: settings, syntax, or what YAML can do beside being a configuration."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def attempts(scratch: Path) -> SearchStrategy[Attempt]:
     places = unreadable(scratch).map(lambda found: Attempt(f"file {found[0]}", partial(read_yaml, Config, found[1])))
     mappings = st.builds(_mapping_attempt, st.sampled_from(sorted(SETTINGS)), st.sampled_from(_OBJECTS))
     return st.one_of(texts, texts, texts, places, mappings)
+
+
+def whole(scratch: Path) -> list[Callable[[], object]]:
+    """Configurations that are read."""
+    path = scratch / "config.yaml"
+    texts = (VALID, "", "train: {clip_norm: null, checkpoint_every: 5}\n", '"seed": 3\ntarget: [3, 4]\nbeta: 1e-3\n')
+    return [partial(_read, path, text) for text in texts]
 
 
 def _read(path: Path, content: bytes | str) -> object:

@@ -75,6 +75,12 @@ def attempts(scratch: Path) -> SearchStrategy[Attempt]:
     return _attempt(subjects)
 
 
+def whole(scratch: Path) -> list[Callable[[], object]]:
+    """Every encoder's example, alone and in a whole model."""
+    subjects = [subject for case in ENCODERS if case.part is not encoders.Slots for subject in _subjects(case)]
+    return [partial(one.module, one.case.example((3,), torch.float32)) for one in subjects]
+
+
 def _subjects(case: Case) -> list[Subject]:
     encoder = case.build()
     made = [Subject(str(case), encoder, case)]

@@ -33,6 +33,11 @@ def attempts(scratch: Path) -> SearchStrategy[Attempt]:
     return st.one_of(broken, broken, broken, broken, broken, places)
 
 
+def whole(scratch: Path) -> list[Callable[[], object]]:
+    """Folders that are loaded."""
+    return [partial(_load, scratch / "broken", _saved(scratch / "whole", model), None) for model in (_tasks(), _sets())]
+
+
 def _net() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
 
@@ -132,7 +137,7 @@ _WRONG: tuple[Any, ...] = (
 def _break(draw: st.DrawFn, config: dict[str, Any]) -> str:
     """Removes or replaces something that loading depends on, at any depth."""
     path = draw(st.sampled_from([*sorted(_NEEDED), *_NUMBERS]))
-    keys = [key for key in path.split("/")]
+    keys = path.split("/")
     place: Any = config
     for key in keys[:-1]:
         if key == "#":

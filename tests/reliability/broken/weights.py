@@ -28,6 +28,14 @@ def attempts(scratch: Path) -> SearchStrategy[Attempt]:
     return st.one_of(_weights(made), _weights(made), _calls(made[0]), _layouts(made[0].layout), _selections())
 
 
+def whole(scratch: Path) -> list[Callable[[], object]]:
+    """Weights as each target wants them, in each verb."""
+    made = [_target(None), _target(targets.Residual()), _target(targets.LowRank(1)), _target(targets.Gaussian())]
+    verbs = {"call": (), "bake": (), "batched": (3,), "paired": (3,), "grouped": (3,), "effective": (3,), "join": (3,)}
+    uses = [partial(_use, one, verb, _valid(one.layout, *c), c) for one in made for verb, c in verbs.items()]
+    return [*uses, partial(ParamLayout.from_json, made[0].layout.to_json())]
+
+
 def _net() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.ReLU(), nn.Linear(4, 2))
 

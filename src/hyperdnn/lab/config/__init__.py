@@ -1,8 +1,8 @@
 """Settings of an experiment: frozen dataclasses, in and out of YAML, changed by dotted name; and the seed.
 
 `from_mapping` and `to_mapping` translate, `read_yaml` and `write_yaml` do so with files. `override` and
-`override_from_text` change settings by dotted name; `setting_names` lists these. `check_least` and `check_seed` hold numbers to their bounds. `seed_everything` seeds
-every random generator.
+`override_from_text` change settings by dotted name; `setting_names` lists these. `check_least` and `check_seed` hold
+numbers to their bounds. `seed_everything` seeds every random generator.
 """
 
 from hyperdnn.lab.config._dataclass import from_mapping, override, setting_names, to_mapping

@@ -13,8 +13,8 @@ _DEEPEST = 20
 def parse(text: str) -> Any:
     """The value of a YAML text: no objects, no references, no name twice.
 
-    References could make a short text stand for a gigantic value, and of a name that comes twice YAML's reader drops the
-    first value without a word.
+    References could make a short text stand for a gigantic value, and of a name that comes twice YAML's reader drops
+    the first value without a word.
 
     Raises:
         ConfigError: saying what is wrong, and where.
