@@ -54,5 +54,6 @@ class FromModule(nn.Module):
                 f"{type(self.module).__name__}: expected output ({contexts.numel()}, {self.features}), "
                 f"got {tuple(features.shape)}."
             )
-        check_finite(features, type(self.module).__name__, "what it makes of the context")
-        return features.reshape(*contexts, self.features)
+        rows = features.reshape(*contexts, self.features)
+        check_finite(rows, type(self.module).__name__, "what it makes of the context")
+        return rows

@@ -4,6 +4,8 @@ import pytest
 
 from hyperdnn import lab
 from hyperdnn.cli import main
+from hyperdnn.cli._resume import stopped
+from hyperdnn.cli._usage import UsageError
 
 
 @pytest.fixture
@@ -118,3 +120,34 @@ def test_several_devices_are_not_resumed(calls, capsys, tmp_path):
     assert main([*line, "--resume", "auto"]) == 2
     assert "keeps no checkpoints and cannot be resumed. Start it again, or train on one" in capsys.readouterr().err
     assert calls == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seeds": []},
+        {"seeds": ["0"]},
+        {"seeds": [True]},
+        {"variants": 3},
+        {"variants": []},
+        {"recipe": None},
+        {"line": 3},
+    ],
+    ids=str,
+)
+def test_notes_of_a_run_that_are_none(tmp_path, changes):
+    notes = {"recipe": "toys/bear", "seeds": [0], "variants": None, "line": "hyperdnn run", **changes}
+    (tmp_path / "env.json").write_text(json.dumps(notes))
+    with pytest.raises(UsageError, match=r"its env.json is missing, damaged"):
+        stopped(tmp_path, "toys/bear")
+
+
+def test_notes_without_end(tmp_path):
+    for content in ("[" * 90_000, " " * 200_000):
+        (tmp_path / "env.json").write_text(content)
+        with pytest.raises(UsageError, match=r"its env.json is missing, damaged"):
+            stopped(tmp_path, "toys/bear")
+    (tmp_path / "env.json").unlink()
+    (tmp_path / "env.json").symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match=r"its env.json is missing, damaged"):
+        stopped(tmp_path, "toys/bear")
