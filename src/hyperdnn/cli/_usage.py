@@ -20,9 +20,10 @@ def usage(*, also: tuple[type[HyperDNNError], ...] = ()) -> Iterator[None]:
     Args:
         also: errors of which that is true, besides `ConfigError` and those of the system about files and folders.
     """
+    typed: tuple[type[HyperDNNError], ...] = (ConfigError, *also)
     try:
         yield
-    except (ConfigError, *also) as error:
+    except typed as error:
         raise UsageError(str(error)) from None
     except OSError as error:
         raise UsageError(f"'{str(error.filename)[:200]}': {error.strerror}.") from None

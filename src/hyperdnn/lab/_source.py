@@ -59,7 +59,8 @@ def read_source(path: Path, name: str) -> RecipeFile:
         source = decode_source(path.read_bytes())
         tree = ast.parse(source)
     except SyntaxError as error:
-        raise ConfigError(f"{path}, line {error.lineno}: {error.msg}.") from None
+        place = f"{path}, line {error.lineno}" if error.lineno else str(path)
+        raise ConfigError(f"{place}: {error.msg}.") from None
     except (ValueError, RecursionError, MemoryError) as error:  # not text, null bytes, nested too deep
         raise ConfigError(f"{path}: cannot be read as Python ({error}).") from None
     call = _recipe_call(tree, path)
@@ -99,11 +100,8 @@ def _make(kind: Callable[..., Declared], node: ast.expr, path: Path) -> Declared
     values = {keyword.arg: _literal(keyword.value, path) for keyword in node.keywords if keyword.arg}
     try:
         return kind(**values)
-    except (
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:  # a name that is missing or not known; a claim that cannot be judged
+    # A name that is missing or not known; a claim that cannot be judged; values of other types.
+    except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path}, line {node.lineno}: {error}") from None
 
 

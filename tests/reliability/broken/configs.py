@@ -120,7 +120,6 @@ def _tagged(draw: st.DrawFn, canary: Path) -> str:
                 "!!float ''",
                 "!!bool x",
                 "!!bool ''",
-                "!!null x",
                 "!!timestamp x",
                 "!!timestamp 2001-99-99",
                 "2001-99-99",
