@@ -91,8 +91,8 @@ def _deadline(seconds: float) -> Iterator[None]:
     def ring(*_: object) -> None:
         raise Hung
 
-    # Time of the processor, so that a busy machine hangs nobody; and of the clock, for what waits without end. Both ring
-    # again, should the first time fall into a place that swallows exceptions.
+    # Time of the processor, so that a busy machine hangs nobody; and of the clock, for what waits without end. Both
+    # ring again, should the first time fall into a place that swallows exceptions.
     timers = {
         signal.SIGPROF: (signal.ITIMER_PROF, seconds),
         signal.SIGALRM: (signal.ITIMER_REAL, 12 * seconds),
