@@ -33,9 +33,14 @@ reproduce: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
-# Kills a hundred training runs and resumes them: minutes. The numbers go into docs/reliability.md.
+# Kills training runs and resumes them, feeds bad input to whatever reads input, watches memory over thousands of steps, and
+# trains with twenty seeds: half an hour. The numbers go into docs/reliability.md.
+RELIABILITY := OMP_NUM_THREADS=1 $(BIN)/python tests/reliability
 reliability: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/kill.py --kills 100 --write docs/reliability.md
+	$(RELIABILITY)/kill.py --kills 100 --write docs/reliability.md
+	$(RELIABILITY)/fuzz.py --inputs 10500 --write docs/reliability.md
+	$(RELIABILITY)/soak.py --steps 10000 --write docs/reliability.md
+	$(RELIABILITY)/seeds.py --seeds 20 --write docs/reliability.md
 
 clean:
 	rm -rf $(VENV) benchmarks/.peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

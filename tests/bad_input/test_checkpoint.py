@@ -220,3 +220,64 @@ def test_a_refused_folder_leaves_the_module_usable(folder: Path) -> None:
     with pytest.raises(CheckpointError):
         load(folder, module)
     assert module(torch.randn(5, 3)).shape == (5, 2)
+
+
+def test_a_config_that_has_a_name_twice_or_a_number_that_is_none(folder: Path) -> None:
+    text = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(text.replace('"format": 1', '"format": 1, "format": 1'))
+    with pytest.raises(CheckpointError, match=r"config\.json is damaged: 'format' stands in an object twice"):
+        load(folder)
+    (folder / "config.json").write_text(text.replace('"format": 1', '"format": NaN'))
+    with pytest.raises(CheckpointError, match=r"config\.json is damaged: NaN is no number"):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_device_without_end_is_not_read(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    with pytest.raises(CheckpointError, match=f"{name} is missing"):
+        load(folder)
+
+
+def test_a_config_nested_without_end(folder: Path) -> None:
+    (folder / "config.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match=r"config\.json is damaged"):
+        load(folder)
+    (folder / "config.json").write_text(" " * (17 * 2**20))
+    with pytest.raises(CheckpointError, match=r"damaged: more than 16,777,216 bytes"):
+        load(folder)
+
+
+def test_a_size_that_the_tensors_deny_costs_no_memory(folder: Path) -> None:
+    rewrite(folder, lambda c: body(c)["arguments"].update(widths=[10**9]))
+    with pytest.raises(CheckpointError, match=r"gives MLP widths=\[1000000000\], more than .* has numbers"):
+        load(folder)
+    rewrite(folder, lambda c: body(c)["arguments"].update(widths=[9, 8]))
+    with pytest.raises(CheckpointError, match=r"'hypernet\.body\.layers\.0\.weight' is \(8, 32\), expected \(9, 32\)"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c["target"].update(train_base=1), "'train_base': expected true or false, got 1"),
+        (lambda c: c["hypernet"].update(own="yes"), "'own': expected true or false, got 'yes'"),
+        (lambda c: c["hypernet"].update(stream=3), "'stream': expected true or false, got 3"),
+        (lambda c: c.update(frozen=["nowhere"]), "'nowhere', which it calls frozen, is not in the model"),
+        (lambda c: c.update(frozen=[3]), "'frozen': expected a list of names"),
+        (lambda c: c.update(shared={"x": ["y"]}), "shared with 'x', is missing"),
+    ],
+)
+def test_what_would_pass_for_true_or_for_nothing_is_refused(
+    folder: Path, change: Callable[[Config], object], words: str
+) -> None:
+    rewrite(folder, change)
+    with pytest.raises(CheckpointError, match=words):
+        load(folder)
+
+
+@pytest.mark.parametrize("place", ["/dev/null/below", "/proc/below", "x" * 300, "a\0b"])
+def test_a_place_that_cannot_be_written(place: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"is a file, not a folder|cannot be saved into"):
+        hd.HyperDNN.for_tasks(net(), 2, hidden=8).save_pretrained(tmp_path / place)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import hyperdnn as hd
+from hyperdnn import encoders, heads
 from hyperdnn.errors import BatchingError, ContextError, HyperDNNError
 
 NAN, INF = float("nan"), float("inf")
@@ -153,3 +154,89 @@ def test_baking_many_contexts(tasks: hd.HyperDNN) -> None:
         ContextError, match=r"bake makes one network, got weights of \(3,\) contexts: index one of them"
     ):
         tasks.bake(torch.arange(3))
+
+
+def test_a_context_of_another_type_is_named_with_the_conversion(vectors: hd.HyperDNN) -> None:
+    words = r"MLP computes in torch\.float32 on cpu, the encoder gives torch\.float64 .*\.to\('cpu', torch\.float32\)"
+    with pytest.raises(ContextError, match=words):
+        vectors.generate(torch.zeros(2, 4).double())
+    with pytest.raises(ContextError, match=r"the encoder gives torch\.float32 on meta"):
+        vectors.generate(torch.zeros(2, 4, device="meta"))
+
+
+def test_an_error_of_the_bodys_own_stays_what_it_is() -> None:
+    class Body(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 8)
+
+        def forward(self, features: Tensor) -> Tensor:
+            raise RuntimeError("mine")
+
+    target = hd.Target(net())
+    hypernet = hd.Hypernet(encoder=encoders.Vector(4), body=Body(), head=heads.FullHead(8, target.layout))
+    with pytest.raises(RuntimeError, match="mine"):
+        hypernet(torch.zeros(4))
+
+
+@pytest.mark.parametrize(
+    "context", [torch.zeros(2).long().to_sparse(), torch.zeros(2, dtype=torch.int64, device="meta")]
+)
+def test_indices_without_values_at_hand(tasks: hd.HyperDNN, context: Tensor) -> None:
+    with pytest.raises(ContextError, match="Table takes dense indices on a device with values, got torch"):
+        tasks.generate(context)
+
+
+@pytest.mark.parametrize("make", [encoders.Image, encoders.Cells])
+@pytest.mark.parametrize("shape", [(2, 0, 5), (3, 2, 4, 0)])
+def test_an_image_without_a_pixel(make: type[encoders.Image], shape: tuple[int, ...]) -> None:
+    with pytest.raises(ContextError, match=rf"{make.__name__}: expected images of one pixel or more, got"):
+        make(2, 5, widths=(4,))(torch.zeros(shape))
+
+
+def test_what_a_module_of_ones_own_makes_of_a_context() -> None:
+    encoder = encoders.FromModule(nn.Linear(3, 4), 4)
+    with pytest.raises(ContextError, match="a context of Linear is a tensor, got list"):
+        encoder([1.0])
+    with pytest.raises(ContextError, match=r"Linear: what it makes of the context is not finite at \[0\]"):
+        encoder(torch.tensor([NAN, 0.0, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "context", "words"),
+    [
+        (
+            encoders.Set(3, 4, hidden=8),
+            (torch.zeros(2, 3), torch.ones(2, dtype=torch.bool, device="meta")),
+            "Set: the mask is on meta, what it masks on cpu",
+        ),
+        (
+            encoders.Graph(3, 4, hidden=8),
+            (torch.zeros(2, 3), torch.zeros(2, 2), torch.ones(2, dtype=torch.bool, device="meta")),
+            "Graph: the mask is on meta, the nodes are on cpu",
+        ),
+        (
+            encoders.Graph(3, 4, hidden=8),
+            (torch.zeros(2, 3), torch.zeros(2, 2).half()),
+            "Graph computes in torch.float32",
+        ),
+        (
+            encoders.Sequence(3, 4),
+            (torch.zeros(2, 3), torch.tensor(1, device="meta")),
+            "Sequence: the lengths are on meta, the steps on cpu",
+        ),
+        (encoders.Sequence(3, 4), (torch.zeros(2, 3), torch.tensor(1j)), "expected integer lengths"),
+        (encoders.Set(3, 4, hidden=8), torch.zeros(2, 3).double(), "Set computes in torch.float32"),
+        (
+            encoders.Join(encoders.Vector(2), encoders.Vector(2)),
+            (torch.zeros(2), torch.zeros(2, device="meta")),
+            "Join: the contexts must be on one device, got features on cpu, meta",
+        ),
+        (encoders.LearnedNoise(2), torch.zeros(2, device="meta"), "LearnedNoise is on cpu, the context on meta"),
+        (encoders.Fourier(2, 3), torch.zeros(2, device="meta"), "Fourier is on cpu, the context on meta"),
+    ],
+    ids=str,
+)
+def test_parts_of_a_context_that_do_not_fit_the_encoder(encoder: nn.Module, context: object, words: str) -> None:
+    with pytest.raises(ContextError, match=words):
+        encoder(context)

@@ -9,7 +9,7 @@ from torch import nn
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, targets
-from hyperdnn.errors import LayoutError
+from hyperdnn.errors import CheckpointError, ConfigError, LayoutError
 
 
 def net() -> nn.Sequential:
@@ -30,6 +30,12 @@ def film() -> hd.HyperDNN:
     module = net()
     targets.attach_film(module, "2")
     return hd.HyperDNN.for_tasks(module, 3, select="*.film.*")
+
+
+def lora() -> hd.HyperDNN:
+    module = net()
+    targets.attach_lora(module, "0", 1)
+    return hd.HyperDNN.for_tasks(module, 3, select="*.lora_*")
 
 
 def more_than_lora() -> hd.HyperDNN:
@@ -63,3 +69,15 @@ def test_a_base_that_is_trained_too(tmp_path: Path) -> None:
         LayoutError, match=r"'0\.base\.weight' is trained .* net\.requires_grad_\(False\) before attach_lora"
     ):
         hd.export.peft(model, tmp_path / "adapter", context=torch.tensor(0))
+
+
+@pytest.mark.parametrize("place", ["/dev/null/below", "x" * 300, "a\0b"])
+def test_a_place_that_cannot_be_written(place: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"is a file, not a folder|cannot be exported into"):
+        hd.export.peft(lora(), tmp_path / place, context=torch.tensor(1))
+
+
+@pytest.mark.parametrize("task", [3, ["CAUSAL_LM"], float("nan")])
+def test_a_task_type_that_is_no_text(task: object, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected text, such as 'CAUSAL_LM', or None"):
+        hd.export.peft(lora(), tmp_path, context=torch.tensor(1), task_type=task)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
-from hyperdnn.cli._usage import UsageError
+from hyperdnn.cli._usage import UsageError, usage
 from hyperdnn.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -83,8 +83,9 @@ def _import(place: str) -> ModuleType:
 
 
 def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise UsageError(f"no file '{path}'.")
+    with usage():
+        if not path.is_file():
+            raise UsageError(f"no file '{path}'.")
     name = f"_planned_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None  # the ending .py says how to load it

@@ -69,6 +69,9 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if not arguments[0].startswith("-") and arguments[0] not in commands:
         raise UsageError(f"no command '{arguments[0]}'.{nearest(arguments[0], commands)}")
+    for argument in arguments:
+        if argument.endswith("=--"):  # of which argparse makes an empty list, whatever the option's type
+            raise UsageError(f"'{argument}': -- is no value.")
     options, rest = parser.parse_known_args(arguments)
     if arguments[0].startswith("-"):
         raise UsageError(f"'{arguments[0]}' stands before the command. Options follow it: hyperdnn COMMAND --option")

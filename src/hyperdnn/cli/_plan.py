@@ -6,7 +6,8 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hyperdnn.cli._usage import count
+from hyperdnn.cli._usage import count, usage
+from hyperdnn.errors import LayoutError
 
 if TYPE_CHECKING:
     from hyperdnn.planning import Needs
@@ -51,14 +52,16 @@ def plan_network(options: argparse.Namespace) -> int:
     needs = Needs(**{name: answer == "yes" for name, answer in answers.items() if answer})
     if not options.json and sys.stdin.isatty() and sys.stdout.isatty():
         needs = _ask(needs)
-    made = plan(
-        network,
-        contexts=options.contexts,
-        budget=options.budget,
-        needs=needs,
-        select=options.select or "*",
-        hidden=options.hidden,
-    )
+    # Without --select it is the network that has nothing to generate.
+    with usage(also=(LayoutError,) if options.select else ()):
+        made = plan(
+            network,
+            contexts=options.contexts,
+            budget=options.budget,
+            needs=needs,
+            select=options.select or "*",
+            hidden=options.hidden,
+        )
     print(json.dumps(made.to_json(), indent=2) if options.json else made)
     return 0
 

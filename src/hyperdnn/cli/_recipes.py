@@ -77,17 +77,18 @@ def copy_recipe(options: argparse.Namespace) -> int:
     """Copies a recipe's file and its configurations to where the user can edit them; overwrites nothing."""
     with usage():
         recipe = find(options.name)
-    destination = Path(options.destination)
-    own = destination if destination.suffix == ".py" else destination / recipe.path.name
-    copies = {recipe.path: own}
-    for path in configs(recipe).values():
-        copies[path] = own.with_name(own.stem + path.name.removeprefix(recipe.path.stem))
+        destination = Path(options.destination)
+        own = destination if destination.suffix == ".py" else destination / recipe.path.name
+        copies = {recipe.path: own}
+        for path in configs(recipe).values():
+            copies[path] = own.with_name(own.stem + path.name.removeprefix(recipe.path.stem))
+        for target in copies.values():
+            if target.exists():
+                raise UsageError(f"{target} exists already. Choose another place: hyperdnn copy {options.name} DEST")
+        own.parent.mkdir(parents=True, exist_ok=True)
+        for source, target in copies.items():
+            shutil.copyfile(source, target)
     for target in copies.values():
-        if target.exists():
-            raise UsageError(f"{target} exists already. Choose another place: hyperdnn copy {options.name} DEST")
-    own.parent.mkdir(parents=True, exist_ok=True)
-    for source, target in copies.items():
-        shutil.copyfile(source, target)
         print(target)
     print(f"\nEdit it, then run it: hyperdnn run {own if own.is_absolute() else f'./{own.as_posix()}'}")
     return 0

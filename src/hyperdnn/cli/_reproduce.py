@@ -72,7 +72,8 @@ def _reproduce_one(recipe: "RecipeFile", name: str, options: argparse.Namespace)
                     f"{recipe.name}: claims are measured in one process, but the setting '{setting}' or torchrun asks "
                     f"for several. Set train.devices to 1, or see the numbers alone: hyperdnn run {name}"
                 )
-        folder = new_folder(options.out, name, config.seed)
+            path.parent.mkdir(parents=True, exist_ok=True)  # what cannot be kept is not measured
+            folder = new_folder(options.out, name, config.seed)
         seeds = range(config.seed, config.seed + (options.seeds or recipe.seeds))
         results = execute(options, name, config, folder=folder, seeds=seeds)
         print(lab.report.table(results))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hyperdnn.cli._doctor import examine
 from hyperdnn.cli._resume import CONFIG, ENVIRONMENT, RESULTS, Run, difference, newest, stopped, way_on
 from hyperdnn.cli._usage import UsageError, count, is_first, typed_settings, usage
+from hyperdnn.errors import nearest
 
 if TYPE_CHECKING:
     from hyperdnn.lab.federated import Connect
@@ -67,6 +68,7 @@ def run_recipe(options: argparse.Namespace) -> int:
 
     with usage():
         run, folder = _requested(options)
+        _check(run, options.name)
     from hyperdnn.lab.train._processes import are_several  # torch: wrong usage is answered before
 
     if options.engine == "flower" and are_several(getattr(run.config, "train", None)):
@@ -78,7 +80,8 @@ def run_recipe(options: argparse.Namespace) -> int:
         lab.run(options.name, run.config, folder=options.out, seeds=run.seeds, variants=run.variants, resume=resume)
         return 0
     if folder is None:
-        folder = new_folder(options.out, options.name, run.seeds[0])
+        with usage():
+            folder = new_folder(options.out, options.name, run.seeds[0])
     train = partial(execute, options, options.name, run.config, folder=folder, seeds=run.seeds, resume=resume)
     try:
         results = _on_flower(options.name, run.config, train) if options.engine == "flower" else train()
@@ -192,6 +195,19 @@ def _requested(options: argparse.Namespace) -> tuple[Run, Path | None]:
     if other is not None:
         raise UsageError(f"{folder} holds another run: {other}. Go on with it as it is, or start a new one.")
     return run, folder
+
+
+def _check(run: Run, name: str) -> None:
+    """What would otherwise be refused when the first variant, or a later one, begins."""
+    from hyperdnn.lab._discover import load
+    from hyperdnn.lab.config import check_seed
+
+    for seed in run.seeds:
+        check_seed(seed)
+    known = load(name).variants
+    for variant in run.variants or ():
+        if variant not in known:
+            raise UsageError(f"no variant '{variant}'.{nearest(variant, known)}")
 
 
 def configuration_of(options: argparse.Namespace) -> Any:

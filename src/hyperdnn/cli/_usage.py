@@ -15,12 +15,19 @@ class UsageError(HyperDNNError):
 
 
 @contextmanager
-def usage() -> Iterator[None]:
-    """Inside, a `ConfigError` is about what the user typed or wrote into a file, so it is wrong usage."""
+def usage(*, also: tuple[type[HyperDNNError], ...] = ()) -> Iterator[None]:
+    """Inside, errors are about what the user typed or wrote into a file, so it is wrong usage.
+
+    Args:
+        also: errors of which that is true, besides `ConfigError` and those of the system about files and folders.
+    """
+    typed: tuple[type[HyperDNNError], ...] = (ConfigError, *also)
     try:
         yield
-    except ConfigError as error:
+    except typed as error:
         raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(f"'{str(error.filename)[:200]}': {error.strerror}.") from None
 
 
 def is_first() -> bool:
@@ -30,8 +37,9 @@ def is_first() -> bool:
 
 def count(text: str) -> int:
     """The type of an option that counts something."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got '{text}'")
+    if not text.isdecimal() or len(text) > 18 or int(text) == 0:
+        most = " of 18 digits at most" if len(text) > 18 else ""
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1{most}, got '{text[:100]}'")
     return int(text)
 
 

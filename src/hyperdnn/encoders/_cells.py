@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hyperdnn.encoders._finite import check_floats
-from hyperdnn.encoders._halving import halving
+from hyperdnn.encoders._finite import check_like
+from hyperdnn.encoders._halving import check_pixels, halving
 from hyperdnn.encoders._keep_scale import keep_scale_
 from hyperdnn.errors import ConfigError
 
@@ -69,7 +69,8 @@ class Cells(nn.Module):
     def forward(
         self, context: Float[Tensor, "*contexts channels height width"]
     ) -> Float[Tensor, "*contexts down across features"]:
-        check_floats(context, (self.channels, "height", "width"), "Cells")
+        check_pixels(context, self.channels, "Cells")
+        check_like(context, self.out.weight, "Cells")
         contexts, shape = context.shape[:-3], context.shape[-3:]
         whole = (0, -shape[-1] % self.cell, 0, -shape[-2] % self.cell)  # the last cells may reach beyond the image
         maps = self.layers(F.pad(context.reshape(contexts.numel(), *shape), whole))

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hyperdnn.encoders._finite import check_vector
+from hyperdnn.encoders._finite import check_place, check_vector
 from hyperdnn.nn import Fourier as Features
 
 __all__ = ["Fourier"]
@@ -57,5 +57,6 @@ class Fourier(nn.Module):
 
     def forward(self, context: Float[Tensor, "*contexts inputs"]) -> Float[Tensor, "*contexts features"]:
         check_vector(context, self.inputs, "Fourier")
+        check_place(context, self.fourier.directions, "Fourier")
         features: Tensor = self.fourier(context)
         return features

@@ -5,6 +5,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hyperdnn.encoders._finite import check_finite
 from hyperdnn.errors import ConfigError, ContextError
 
 __all__ = ["FromModule"]
@@ -26,7 +27,8 @@ class FromModule(nn.Module):
         ``(*contexts, *shape)`` -> ``(*contexts, features)``.
 
     Raises:
-        ContextError: if the context has too few dimensions.
+        ContextError: if the context is no tensor or has too few dimensions, or the module makes a value of it that is
+            not finite.
         ConfigError: if the module's output has another width than declared.
     """
 
@@ -37,6 +39,8 @@ class FromModule(nn.Module):
         self.context_dims = context_dims
 
     def forward(self, context: Tensor) -> Float[Tensor, "*contexts features"]:
+        if not isinstance(context, Tensor):
+            raise ContextError(f"a context of {type(self.module).__name__} is a tensor, got {type(context).__name__}.")
         lead = context.ndim - self.context_dims
         if lead < 0:
             raise ContextError(
@@ -50,4 +54,6 @@ class FromModule(nn.Module):
                 f"{type(self.module).__name__}: expected output ({contexts.numel()}, {self.features}), "
                 f"got {tuple(features.shape)}."
             )
-        return features.reshape(*contexts, self.features)
+        rows = features.reshape(*contexts, self.features)
+        check_finite(rows, type(self.module).__name__, "what it makes of the context")
+        return rows

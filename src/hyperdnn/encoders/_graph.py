@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hyperdnn.encoders._finite import check_floats
+from hyperdnn.encoders._finite import check_finite, check_form, check_like
 from hyperdnn.encoders._keep_scale import keep_scale_
 from hyperdnn.encoders._set import Set
 from hyperdnn.errors import ConfigError, ContextError
@@ -74,11 +74,15 @@ class Graph(nn.Module):
 
     def forward(self, context: Context) -> Float[Tensor, "*contexts features"]:
         nodes, adjacency, mask = _parts(context)
+        check_form(nodes, ("n", self.inputs), "Graph")
+        check_form(adjacency, (nodes.shape[-2], nodes.shape[-2]), "Graph's adjacency")
+        for part in (nodes, adjacency):
+            check_like(part, self.enter.weight, "Graph")
         if mask is not None:
             nodes = nodes.masked_fill(~mask.unsqueeze(-1), 0.0)
             adjacency = adjacency.masked_fill(~(mask.unsqueeze(-1) & mask.unsqueeze(-2)), 0.0)
-        check_floats(nodes, ("n", self.inputs), "Graph")
-        check_floats(adjacency, (nodes.shape[-2], nodes.shape[-2]), "Graph's adjacency")
+        check_finite(nodes, "Graph")
+        check_finite(adjacency, "Graph's adjacency")
         into, out_of = (_unit(weights) for weights in (adjacency.mT, adjacency))
         state: Tensor = self.enter(nodes)
         for mix in self.mix:
@@ -110,4 +114,6 @@ def _parts(context: object) -> tuple[Tensor, Tensor, Tensor | None]:
         raise ContextError(
             f"Graph: expected a boolean mask {tuple(nodes.shape[:-1])}, got {mask.dtype} {tuple(mask.shape)}."
         )
+    if mask is not None and mask.device != nodes.device:
+        raise ContextError(f"Graph: the mask is on {mask.device}, the nodes are on {nodes.device}.")
     return nodes, adjacency, mask

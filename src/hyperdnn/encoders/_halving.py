@@ -3,11 +3,24 @@
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from hyperdnn.encoders._finite import check_floats
 from hyperdnn.encoders._keep_scale import keep_scale_
+from hyperdnn.errors import ContextError
 
-__all__ = ["halving"]
+__all__ = ["check_pixels", "halving"]
+
+
+def check_pixels(context: Tensor, channels: int, encoder: str) -> None:
+    """Verify images ``(*contexts, channels, height, width)``, which have a pixel at least.
+
+    Raises:
+        ContextError: if a shape or type is wrong or a value is not finite.
+    """
+    check_floats(context, (channels, "height", "width"), encoder)
+    if 0 in context.shape[-2:]:
+        raise ContextError(f"{encoder}: expected images of one pixel or more, got {tuple(context.shape)}.")
 
 
 def halving(

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hyperdnn.encoders._finite import check_floats
-from hyperdnn.encoders._halving import halving
+from hyperdnn.encoders._finite import check_like
+from hyperdnn.encoders._halving import check_pixels, halving
 from hyperdnn.encoders._keep_scale import keep_scale_
 from hyperdnn.errors import ConfigError
 
@@ -60,7 +60,8 @@ class Image(nn.Module):
         keep_scale_(self.out)
 
     def forward(self, context: Float[Tensor, "*contexts channels height width"]) -> Float[Tensor, "*contexts features"]:
-        check_floats(context, (self.channels, "height", "width"), "Image")
+        check_pixels(context, self.channels, "Image")
+        check_like(context, self.out.weight, "Image")
         contexts, shape = context.shape[:-3], context.shape[-3:]
         maps = self.layers(context.reshape(contexts.numel(), *shape))
         out: Tensor = self.out(maps.mean((-2, -1)))

@@ -109,4 +109,7 @@ def _encode(name: str, encoders: Iterable[nn.Module], context: Context) -> list[
     leads = [tuple(rows.shape[:-1]) for rows in features]
     if any(lead != leads[0] for lead in leads):
         raise ContextError(f"{name}: the contexts must have the same context dimensions, got {leads}: expand them.")
+    devices = [str(rows.device) for rows in features]
+    if len(set(devices)) > 1:
+        raise ContextError(f"{name}: the contexts must be on one device, got features on {', '.join(devices)}.")
     return features

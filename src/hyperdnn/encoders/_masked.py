@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hyperdnn.encoders._finite import check_floats
+from hyperdnn.encoders._finite import check_finite, check_form
 from hyperdnn.errors import ContextError
 from hyperdnn.typing import Context
 
@@ -17,10 +17,11 @@ def read_masked(context: Context, inputs: int, encoder: str) -> tuple[Tensor, Te
         ContextError: if a shape or type is wrong, or a value that is present is not finite.
     """
     elements, mask = context if isinstance(context, tuple) and len(context) == 2 else (context, None)
+    check_form(elements, ("n", inputs), encoder)
     if mask is not None:
         _check_mask(elements, mask, encoder)
         elements = elements.masked_fill(~mask.unsqueeze(-1), 0.0)
-    check_floats(elements, ("n", inputs), encoder)
+    check_finite(elements, encoder)
     return elements, mask
 
 
@@ -32,3 +33,5 @@ def _check_mask(elements: object, mask: object, encoder: str) -> None:
         raise ContextError(
             f"{encoder}: expected a boolean mask {tuple(elements.shape[:-1])}, got {mask.dtype} {tuple(mask.shape)}."
         )
+    if mask.device != elements.device:
+        raise ContextError(f"{encoder}: the mask is on {mask.device}, what it masks on {elements.device}.")

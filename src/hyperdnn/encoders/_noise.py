@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hyperdnn.encoders._finite import check_vector
+from hyperdnn.encoders._finite import check_place, check_vector
 from hyperdnn.errors import ConfigError
 
 __all__ = ["LearnedNoise", "Noise", "UniformNoise"]
@@ -127,4 +127,5 @@ class LearnedNoise(nn.Module):
 
     def forward(self, context: Float[Tensor, "*contexts features"]) -> Float[Tensor, "*contexts features"]:
         check_vector(context, self.features, "LearnedNoise")
+        check_place(context, self.mean, "LearnedNoise")
         return self.mean + self.log_scale.exp() * context

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hyperdnn.encoders._finite import check_floats, is_readable
+from hyperdnn.encoders._finite import check_finite, check_form, check_like, is_readable
 from hyperdnn.encoders._keep_scale import keep_scale_
 from hyperdnn.errors import ContextError
 from hyperdnn.nn import Recurrent
@@ -60,11 +60,13 @@ class Sequence(nn.Module):
 
     def forward(self, context: Context) -> Float[Tensor, "*contexts features"]:
         steps, lengths = context if isinstance(context, tuple) and len(context) == 2 else (context, None)
+        check_form(steps, ("time", self.inputs), "Sequence")
+        check_like(steps, self.start, "Sequence")
         if lengths is not None:
             _check_lengths(steps, lengths)
             beyond = torch.arange(steps.shape[-2], device=steps.device) >= lengths.unsqueeze(-1)
             steps = steps.masked_fill(beyond.unsqueeze(-1), 0.0)
-        check_floats(steps, ("time", self.inputs), "Sequence")
+        check_finite(steps, "Sequence")
         states = self._states(steps)
         if lengths is None:
             last = states[..., -1, :]
@@ -85,15 +87,18 @@ class Sequence(nn.Module):
         return torch.cat([start, states.reshape(*contexts, time, self.hidden)], dim=-2)
 
 
-def _check_lengths(steps: object, lengths: object) -> None:
-    if not isinstance(steps, Tensor) or not isinstance(lengths, Tensor) or steps.ndim < 2:
+def _check_lengths(steps: Tensor, lengths: object) -> None:
+    if not isinstance(lengths, Tensor):
         kinds = f"{type(steps).__name__} and {type(lengths).__name__}"
         raise ContextError(f"Sequence takes tensors (*contexts, time, inputs) and (*contexts), got {kinds}.")
     contexts, time = tuple(steps.shape[:-2]), steps.shape[-2]
-    if lengths.is_floating_point() or lengths.dtype == torch.bool or lengths.shape != contexts:
+    integers = not (lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool)
+    if not integers or lengths.shape != contexts:
         raise ContextError(
             f"Sequence: expected integer lengths {contexts}, got {lengths.dtype} {tuple(lengths.shape)}."
         )
+    if lengths.device != steps.device:
+        raise ContextError(f"Sequence: the lengths are on {lengths.device}, the steps on {steps.device}.")
     if not is_readable(lengths):
         return
     wrong = (lengths < 0) | (lengths > time)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hyperdnn.encoders._finite import check_like
 from hyperdnn.encoders._keep_scale import keep_scale_
 from hyperdnn.encoders._masked import read_masked
 from hyperdnn.errors import ConfigError
@@ -70,6 +71,7 @@ class Set(nn.Module):
 
     def forward(self, context: Context) -> Float[Tensor, "*contexts features"]:
         elements, mask = read_masked(context, self.inputs, "Set")
+        check_like(elements, self.nothing, "Set")
         contexts = elements.shape[:-2]
         rows = torch.cat([self.layers(elements), self.nothing.expand(*contexts, 1, self.hidden)], dim=-2)
         scores = self.queries(rows)

@@ -83,6 +83,9 @@ class Table(nn.Module):
             raise ContextError(f"Table takes a tensor of indices, got {context!r}: write torch.tensor({context!r}).")
         if context.is_floating_point() or context.is_complex() or context.dtype == torch.bool:
             raise ContextError(f"Table takes integer indices, got {context.dtype}. For vectors use encoders.Vector.")
+        if context.layout is not torch.strided or context.is_meta != self.like.is_meta:
+            kind = f"{context.layout} on {context.device}"
+            raise ContextError(f"Table takes dense indices on a device with values, got {kind}.")
         if torch.compiler.is_compiling() or is_mapped(context):
             if not torch.compiler.is_compiling():
                 for index in torch.unique(unmapped(context)).tolist():

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from statistics import mode
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from hyperdnn.errors import CheckpointError, ContextError
+from hyperdnn.errors import CheckpointError, ConfigError, ContextError
 from hyperdnn.export._lora_layers import Adapter, adapters
 from hyperdnn.models import HyperDNN
 from hyperdnn.typing import Context
@@ -44,11 +45,14 @@ def peft(model: HyperDNN, folder: str | Path, *, context: Context, task_type: st
         ContextError: for several contexts.
         LayoutError: if the network is more than its base and LoRA, naming the first parameter that is not LoRA, or if
             PEFT has no form of a layer's LoRA. `HyperDNN.bake` makes a plain module of such a network.
-        CheckpointError: if the folder is a file.
+        CheckpointError: if the folder is a file, or cannot be written into.
+        ConfigError: for a task type that is no text.
 
     Source:
         Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022; the format is that of peft 0.21.
     """
+    if not (task_type is None or isinstance(task_type, str)):
+        raise ConfigError(f"task_type={task_type!r}: expected text, such as 'CAUSAL_LM', or None.")
     with torch.no_grad():
         weights = model.generate(context)
         contexts = model.target.layout.check(weights)
@@ -102,16 +106,18 @@ def _pattern(name: str) -> str:
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write all files under temporary names first: a folder never holds half of them."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise CheckpointError(f"{folder} is a file, not a folder to export into.") from error
     temporary = {name: folder / f".{name}.{os.getpid()}" for name in files}
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             temporary[name].write_bytes(content)
         for name, path in temporary.items():
             os.replace(path, folder / name)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise CheckpointError(f"{folder} is a file, not a folder to export into.") from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise CheckpointError(f"{folder} cannot be exported into: {error}.") from error
     finally:
         for path in temporary.values():
-            path.unlink(missing_ok=True)
+            with suppress(OSError, ValueError):
+                path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import decode_source
 from pathlib import Path
 from typing import Any, TypeVar, final
 
@@ -58,11 +59,14 @@ def read_source(path: Path, name: str) -> RecipeFile:
         ConfigError: the file does not parse, has no ``RECIPE``, or declares with something else than
             literals; names the file and the line.
     """
-    source = path.read_text(encoding="utf-8")
     try:
+        source = decode_source(path.read_bytes())
         tree = ast.parse(source)
     except SyntaxError as error:
-        raise ConfigError(f"{path}, line {error.lineno}: {error.msg}.") from None
+        place = f"{path}, line {error.lineno}" if error.lineno else str(path)
+        raise ConfigError(f"{place}: {error.msg}.") from None
+    except (ValueError, RecursionError, MemoryError) as error:  # not text, null bytes, nested too deep
+        raise ConfigError(f"{path}: cannot be read as Python ({error}).") from None
     call = _recipe_call(tree, path)
     arguments = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     for required in ("summary", "config", "reference"):
@@ -71,11 +75,14 @@ def read_source(path: Path, name: str) -> RecipeFile:
     claims = arguments.get("claims")
     if claims is not None and not isinstance(claims, ast.Tuple | ast.List):
         raise ConfigError(f"{path}, line {claims.lineno}: expected claims=(lab.Claim(...), ...).")
+    summary = _literal(arguments["summary"], path)
+    if not isinstance(summary, str):
+        raise ConfigError(f"{path}, line {call.lineno}: expected text as the summary, got {summary!r}.")
     return RecipeFile(
         name=name,
         path=path,
         text=ast.get_docstring(tree) or "",
-        summary=_literal(arguments["summary"], path),
+        summary=summary,
         reference=_make(Reference, arguments["reference"], path),
         claims=tuple(_make(Claim, claim, path) for claim in (claims.elts if claims else ())),
         settings=tuple(_settings(tree, ast.unparse(arguments["config"]), source.splitlines())),
@@ -95,19 +102,27 @@ def _recipe_call(tree: ast.Module, path: Path) -> ast.Call:
 def _make(kind: Callable[..., Declared], node: ast.expr, path: Path) -> Declared:
     """The declaration that the node would make if it ran."""
     if not isinstance(node, ast.Call):
-        raise ConfigError(f"{path}, line {node.lineno}: expected a call with literals, got {ast.unparse(node)}.")
+        raise ConfigError(f"{path}, line {node.lineno}: expected a call with literals, got {_shown(node)}.")
     values = {keyword.arg: _literal(keyword.value, path) for keyword in node.keywords if keyword.arg}
     try:
         return kind(**values)
-    except (TypeError, ConfigError) as error:  # a name that is missing or not known; a claim that cannot be judged
+    # A name that is missing or not known; a claim that cannot be judged; values of other types.
+    except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path}, line {node.lineno}: {error}") from None
 
 
 def _literal(node: ast.expr, path: Path) -> Any:
     try:
         return ast.literal_eval(node)
-    except ValueError:
-        raise ConfigError(f"{path}, line {node.lineno}: expected a literal, got {ast.unparse(node)}.") from None
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        raise ConfigError(f"{path}, line {node.lineno}: expected a literal, got {_shown(node)}.") from None
+
+
+def _shown(node: ast.expr) -> str:
+    try:
+        return ast.unparse(node)[:100]
+    except RecursionError:
+        return "something nested too deep"
 
 
 def _settings(tree: ast.Module, config: str, lines: list[str]) -> Iterator[Setting]:

@@ -145,16 +145,25 @@ class ParamLayout:
         return torch.cat([weights[spec.name].reshape(*contexts, spec.numel) for spec in self.specs], dim=-1)
 
     def check(self, weights: Mapping[str, Tensor]) -> torch.Size:
-        """Verify names, shapes and context dimensions, and return the context dimensions.
+        """Verify names, kinds, shapes and context dimensions, and return the context dimensions.
 
         Raises:
-            LayoutError: naming the first tensor that is missing, unknown or of the wrong shape.
+            LayoutError: naming the first tensor that is missing, unknown, of the wrong shape, not of real numbers, or
+                on another device than the first.
         """
+        if not isinstance(weights, Mapping):
+            raise LayoutError(f"weights are a dict of tensors by name, got {type(weights).__name__}.")
         if weights.keys() != self._by_name.keys():
             self._wrong_names(weights)
         contexts: torch.Size | None = None
+        device = getattr(weights[self.specs[0].name], "device", None)
         for spec in self.specs:
-            shape = weights[spec.name].shape
+            tensor = weights[spec.name]
+            if not (isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.layout is torch.strided):
+                raise LayoutError(_no_weight(spec.name, tensor, device))
+            if tensor.device != device:
+                raise LayoutError(_no_weight(spec.name, tensor, device))
+            shape = tensor.shape
             lead = len(shape) - len(spec.shape)
             if lead < 0 or shape[lead:] != spec.shape:
                 wanted = ", ".join(["*contexts", *map(str, spec.shape)])
@@ -191,15 +200,32 @@ class ParamLayout:
 
     @classmethod
     def from_json(cls, data: list[dict[str, Any]]) -> "ParamLayout":
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`, for values from a file that anybody may have written.
+
+        Raises:
+            LayoutError: if they are not what `to_json` writes.
+        """
+        if not isinstance(data, list):
+            raise LayoutError(f"a layout is a list of specs, got {type(data).__name__}.")
         return cls(tuple(ParamSpec.from_json(spec) for spec in data))
 
     def _wrong_names(self, weights: Mapping[str, Tensor]) -> None:
         for name in weights:
             if name not in self._by_name:
-                raise LayoutError(f"'{name}' is not generated for this target.{nearest(name, self.names)}")
+                raise LayoutError(f"'{name}' is not generated for this target.{nearest(str(name), self.names)}")
         missing = next(name for name in self.names if name not in weights)
         raise LayoutError(f"'{missing}' is missing from the weights.")
+
+
+def _no_weight(name: str, given: object, device: torch.device | None) -> str:
+    """Why something is no weight, in words."""
+    if not isinstance(given, Tensor):
+        return f"'{name}': expected a tensor, got {type(given).__name__}."
+    if not given.is_floating_point():
+        return f"'{name}': expected real floating-point numbers, got {given.dtype}."
+    if given.layout is not torch.strided:
+        return f"'{name}': expected a dense tensor, got {given.layout}."
+    return f"'{name}' is on {given.device}, other weights on {device}: move them to one device."
 
 
 def _spec(tensor: Tensor, owners: list[tuple[nn.Module, str, str]]) -> ParamSpec:

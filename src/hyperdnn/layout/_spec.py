@@ -1,10 +1,13 @@
 """One tensor to generate."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final, get_args
 
 import torch
+
+from hyperdnn.errors import LayoutError
 
 __all__ = ["Kind", "ParamSpec"]
 
@@ -82,19 +85,52 @@ class ParamSpec:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "ParamSpec":
-        """The inverse of `to_json`."""
-        dtype = getattr(torch, data["dtype"])
-        if not isinstance(dtype, torch.dtype):
-            raise TypeError(f"'{data['dtype']}' is no number format")
-        return cls(
-            name=data["name"],
-            shape=tuple(data["shape"]),
-            dtype=dtype,
-            kind=data["kind"],
-            fan_in=data["fan_in"],
-            fan_out=data["fan_out"],
-            init_mean=data["init_mean"],
-            init_std=data["init_std"],
-            layer=tuple(data["layer"]),
-            aliases=tuple(data["aliases"]),
-        )
+        """The inverse of `to_json`, for values from a file that anybody may have written.
+
+        Raises:
+            LayoutError: naming the first field that is missing, or of a value that `to_json` does not write.
+        """
+        if not isinstance(data, dict):
+            raise LayoutError(f"a spec of a layout is a mapping, got {type(data).__name__}.")
+        for field, (fits, expected) in _PLAIN.items():
+            if field not in data:
+                raise LayoutError(f"a spec of the layout has no '{field}': {str(data)[:80]}.")
+            if not fits(data[field]):
+                raise LayoutError(f"'{field}' in the layout: expected {expected}, got {repr(data[field])[:80]}.")
+        values = {field: tuple(data[field]) if isinstance(data[field], list) else data[field] for field in _PLAIN}
+        return cls(**{**values, "dtype": getattr(torch, data["dtype"])})
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in {int, float} and abs(value) < math.inf  # type: ignore[arg-type]  # nan is not
+
+
+def _is_list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_format(value: object) -> bool:
+    return isinstance(value, str) and isinstance(getattr(torch, value, None), torch.dtype)
+
+
+_PLAIN: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (_is_text, "text"),
+    "shape": (_is_list_of(_is_count), "a list of sizes"),
+    "dtype": (_is_format, "a number format of torch"),
+    "kind": (lambda value: value in get_args(Kind), "one of " + ", ".join(get_args(Kind))),
+    "fan_in": (_is_count, "a whole number"),
+    "fan_out": (_is_count, "a whole number"),
+    "init_mean": (_is_number, "a finite number"),
+    "init_std": (lambda value: _is_number(value) and value >= 0, "a finite number from 0"),
+    "layer": (_is_list_of(_is_text), "a list of names"),
+    "aliases": (_is_list_of(_is_text), "a list of names"),
+}
+"""What each field looks like in a file."""

@@ -1,11 +1,11 @@
 """Whether the parts of a hypernet fit each other."""
 
-from torch import nn
+from torch import Tensor, nn
 
-from hyperdnn.errors import ConfigError
+from hyperdnn.errors import ConfigError, ContextError
 from hyperdnn.layout import ParamLayout
 
-__all__ = ["check_parts", "declares"]
+__all__ = ["check_parts", "declares", "explain"]
 
 
 def declares(part: nn.Module | None, trait: str) -> bool:
@@ -24,6 +24,22 @@ def check_parts(encoder: nn.Module, slots: nn.Module | None, body: nn.Module, he
     _check_tokens(encoder, slots, body)
     _check_slots(slots, body, head)
     _check_widths(encoder, slots, body, head)
+
+
+def explain(error: Exception, features: object, body: nn.Module) -> None:
+    """Say of an error inside a body that it was the type or the device of the features, if these differ from its own.
+
+    Raises:
+        ContextError: with the conversion that is wanted.
+    """
+    rows = features[0] if isinstance(features, tuple) else features
+    own = next((p for p in body.parameters() if p.is_floating_point()), None)
+    if own is None or not isinstance(rows, Tensor) or (rows.dtype, rows.device) == (own.dtype, own.device):
+        return
+    raise ContextError(
+        f"body {type(body).__name__} computes in {own.dtype} on {own.device}, the encoder gives {rows.dtype} on "
+        f"{rows.device}. Convert the context: context.to('{own.device}', {own.dtype})."
+    ) from error
 
 
 def _check_tokens(encoder: nn.Module, slots: nn.Module | None, body: nn.Module) -> None:

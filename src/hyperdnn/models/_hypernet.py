@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hyperdnn.errors import ConfigError
 from hyperdnn.layout import ParamLayout
-from hyperdnn.models._fits import check_parts, declares
+from hyperdnn.models._fits import check_parts, declares, explain
 from hyperdnn.typing import Context, Weights
 
 __all__ = ["Hypernet"]
@@ -37,6 +37,8 @@ class Hypernet(nn.Module):
 
     Raises:
         ConfigError: if widths, numbers of slots, or encoder and body do not fit, or the head cannot stream.
+        ContextError: if the body cannot take the features for their type or device, which an encoder without numbers of
+            its own hands on from the context.
     """
 
     def __init__(
@@ -67,7 +69,11 @@ class Hypernet(nn.Module):
 
     def forward(self, context: Context) -> Weights:
         features = self.encoder(context)
-        rows = self._read(features) if declares(self.body, "cross") else self._transform(features)
+        try:
+            rows = self._read(features) if declares(self.body, "cross") else self._transform(features)
+        except (RuntimeError, NotImplementedError) as error:
+            explain(error, features, self.body)
+            raise
         generate: Callable[[Tensor], Weights] = cast(Any, self.head).stream if self.stream else self.head
         return generate(rows)
 

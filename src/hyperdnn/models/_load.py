@@ -1,20 +1,23 @@
 """Read a model that was saved, trusting nothing in the files."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+import torch
 from torch import Tensor, nn
 
 from hyperdnn.errors import CheckpointError, ConfigError, HyperDNNError, LayoutError
 from hyperdnn.layout import ParamLayout
+from hyperdnn.models._files import read_json, read_shapes, read_tensors
 from hyperdnn.models._hypernet import Hypernet
 from hyperdnn.models._parts import build_combine, build_part
 from hyperdnn.models._save import CONFIG, FORMAT, TENSORS
+from hyperdnn.models._sizes import check_sizes
 from hyperdnn.protocols import Combine
 from hyperdnn.targets import Target
+
+_T = TypeVar("_T")
+_FLOATS = {torch.float32, torch.float64, torch.bfloat16, torch.float16}
 
 __all__ = ["load_parts", "load_tensors", "read_config"]
 
@@ -38,12 +41,16 @@ def load_parts(
         if layout.fingerprint != config["layout"]["fingerprint"]:
             raise CheckpointError(f"{folder / CONFIG} is damaged: its layout is not the one of its fingerprint.")
         _same_target(folder, saved["class"], layout, module, names, combine)
+        _check_switches(config)
+        if config["hypernet"]["own"]:
+            path = folder / TENSORS
+            check_sizes(config["hypernet"]["parts"], layout, _with_shared(read_shapes(path), config, path), path)
         hypernet = _hypernet(config["hypernet"], layout, mine)
         options = {"buffers": saved["buffers"], "train_base": saved["train_base"]}
         return Target(module, names, combine=combine, **options), hypernet
     except HyperDNNError:
         raise
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise CheckpointError(f"{folder / CONFIG} is not a configuration of hyperdnn: {error!r}.") from error
 
 
@@ -63,9 +70,13 @@ def load_tensors(config: dict[str, Any], folder: Path, model: nn.Module, hyperne
         if name in tensors:
             tensor.data = tensor.data.to(tensors[name].dtype)
     model.load_state_dict(tensors)
-    for name, parameter in model.named_parameters():
-        if name in config["frozen"]:
-            parameter.requires_grad_(False)
+    parameters = dict(model.named_parameters())
+    for name in config["frozen"]:
+        if name not in parameters:
+            raise CheckpointError(
+                f"{folder / CONFIG} is damaged: '{name}', which it calls frozen, is not in the model."
+            )
+        parameters[name].requires_grad_(False)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -75,12 +86,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         CheckpointError: if it is missing, damaged or of another format.
     """
     path = folder / CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"{path} is missing: {folder} holds no saved model.") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} is damaged: {error}.") from error
+    config = read_json(path)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else None
         raise CheckpointError(f"{path}: expected format {FORMAT}, found {found}. It needs another version of hyperdnn.")
@@ -103,6 +109,19 @@ def _same_target(
     difference = layout.difference(ParamLayout(tuple(parts)))
     if difference is not None:
         raise LayoutError(f"{folder} was saved for another target: in its layout {difference}.")
+
+
+def _check_switches(config: dict[str, Any]) -> None:
+    """Truth values are that and nothing else: what is merely not empty would count as true."""
+    hypernet, frozen = config["hypernet"], config["frozen"]
+    switches = {"train_base": config["target"]["train_base"], "own": hypernet["own"]}
+    switches |= {"stream": hypernet.get("stream", False)}
+    switches |= {f"own of the {role}": part["own"] for role, part in hypernet.get("parts", {}).items()}
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"'{name}': expected true or false, got {value!r}")
+    if not all(isinstance(name, str) for name in frozen):
+        raise TypeError("'frozen': expected a list of names")
 
 
 def _hypernet(saved: dict[str, Any], layout: ParamLayout, mine: dict[str, nn.Module]) -> nn.Module:
@@ -128,17 +147,15 @@ def _hypernet(saved: dict[str, Any], layout: ParamLayout, mine: dict[str, nn.Mod
 
 def _read_tensors(config: dict[str, Any], folder: Path) -> dict[str, Tensor]:
     path = folder / TENSORS
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing.") from error
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}.") from error
+    return _with_shared(read_tensors(path), config, path)
+
+
+def _with_shared(found: dict[str, _T], config: dict[str, Any], path: Path) -> dict[str, _T]:
+    """What was saved once for several names, under all of them."""
     for name, source in config["shared"].items():
-        if source not in tensors:
+        if not isinstance(source, str) or source not in found:
             raise CheckpointError(f"{path}: '{source}', shared with '{name}', is missing.")
-        tensors[name] = tensors[source]
-    return tensors
+    return {**found, **{name: found[source] for name, source in config["shared"].items()}}
 
 
 def _check(tensors: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
@@ -149,7 +166,7 @@ def _check(tensors: dict[str, Tensor], expected: dict[str, Tensor], path: Path) 
         saved, wanted = tensors[name], expected[name]
         if saved.shape != wanted.shape:
             raise CheckpointError(f"{path}: '{name}' is {tuple(saved.shape)}, expected {tuple(wanted.shape)}.")
-        if saved.is_floating_point() != wanted.is_floating_point():
+        if saved.dtype != wanted.dtype and not {saved.dtype, wanted.dtype} <= _FLOATS:
             raise CheckpointError(f"{path}: '{name}' is {saved.dtype}, expected {wanted.dtype}.")
         if wanted.is_meta:
             raise ConfigError(f"'{name}' is on the meta device and cannot be filled: pass a target with real tensors.")

@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -28,7 +30,7 @@ def save(model: nn.Module, target: Target, hypernet: nn.Module, folder: Path) ->
 
     Raises:
         ConfigError: if the target's combine is the user's own.
-        CheckpointError: if the folder is a file.
+        CheckpointError: if the folder is a file, or cannot be written into.
     """
     unique, shared = _without_shared(model.state_dict())
     config: dict[str, Any] = {
@@ -49,10 +51,12 @@ def save(model: nn.Module, target: Target, hypernet: nn.Module, folder: Path) ->
     text = json.dumps(config, indent=2) + "\n"  # before anything is written: it may fail
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / TENSORS, lambda path: save_file(unique, path, metadata={"format": "pt"}))
+        _replace(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
     except (FileExistsError, NotADirectoryError) as error:
         raise CheckpointError(f"{folder} is a file, not a folder to save into.") from error
-    _replace(folder / TENSORS, lambda path: save_file(unique, path, metadata={"format": "pt"}))
-    _replace(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
+    except (OSError, SafetensorError, ValueError) as error:  # ValueError: a null byte in the path
+        raise CheckpointError(f"{folder} cannot be saved into: {error}.") from error
 
 
 def _describe(hypernet: nn.Module) -> dict[str, Any]:
@@ -84,5 +88,7 @@ def _replace(path: Path, write: Callable[[Path], Any]) -> None:
     try:
         write(temporary)
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(OSError, ValueError):
+            temporary.unlink(missing_ok=True)
+        raise

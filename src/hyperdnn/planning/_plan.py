@@ -72,6 +72,9 @@ class Plan:
         return render(self)
 
 
+_MOST, _WIDEST = 10**18, 10**6
+
+
 def plan(
     target: Target | nn.Module,
     *,
@@ -97,7 +100,7 @@ def plan(
         hidden: width of the body.
 
     Raises:
-        ConfigError: for a size below one, or a selection from a `Target`.
+        ConfigError: for a size below one, or beyond what torch counts with, or a selection from a `Target`.
         LayoutError: if there is nothing to generate.
 
     Source:
@@ -105,8 +108,9 @@ def plan(
         Review 2024, table 1 and section 5.
     """
     for name, size in {"contexts": contexts, "budget": budget, "hidden": hidden}.items():
-        if size is not None and (not isinstance(size, int) or size < 1):
-            raise ConfigError(f"plan: {name}={size!r}, expected a whole number from 1.")
+        most = _WIDEST if name == "hidden" else _MOST
+        if size is not None and (not isinstance(size, int) or not 1 <= size <= most):
+            raise ConfigError(f"plan: {name}={size!r}, expected a whole number from 1 to {most:,}.")
     needs = needs or Needs()
     subject = Subject.of(target, select)
     facts = _facts(subject, contexts, budget)

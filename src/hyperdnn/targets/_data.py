@@ -48,7 +48,9 @@ def data_dims_for(data_dims: DataDims, contexts: torch.Size) -> Dims:
     Raises:
         BatchingError: if there are more or fewer entries, or another value.
     """
-    dims = (data_dims,) * len(contexts) if data_dims is None or isinstance(data_dims, int) else tuple(data_dims)
+    if not (data_dims is None or isinstance(data_dims, int | Sequence)):
+        raise BatchingError(f"data_dims={data_dims!r}: expected 0, None, or one of them for each context dimension.")
+    dims = tuple(data_dims) if isinstance(data_dims, Sequence) else (data_dims,) * len(contexts)
     if len(dims) != len(contexts):
         raise BatchingError(
             f"data_dims={data_dims}: expected one entry for each of the context dimensions {tuple(contexts)}."

@@ -36,6 +36,8 @@ def test_version(capsys):
         (["show"], "the following arguments are required: NAME"),
         (["reproduce"], "one of the arguments NAME --all is required"),
         (["reproduce", "--all", "--seeds", "0"], "expected a whole number from 1, got '0'"),
+        (["run", "continual/task_conditioned", "--seed=--"], "'--seed=--': -- is no value"),
+        (["doctor", "--config=--"], "'--config=--': -- is no value"),
     ],
 )
 def test_wrong_usage_is_one_message_and_exit_2(arguments, message, capsys):

@@ -118,7 +118,7 @@ def test_nothing_is_asked_for_data_or_when_all_is_answered(arguments, terminal):
         (["net.py:mak"], 2, "hyperdnn: 'net.py' has no 'mak'. Did you mean 'make'?\n"),
         ([], 2, "the following arguments are required: MODULE:FACTORY"),
         (["net.py:empty"], 1, "hyperdnn: ReLU has no parameters"),
-        (["net.py:make", "--select", "3.*"], 1, "hyperdnn: select='3.*' matches no parameter."),
+        (["net.py:make", "--select", "3.*"], 2, "hyperdnn: select='3.*' matches no parameter."),
     ],
 )
 def test_mistakes_are_one_message(arguments, code, message, capsys):

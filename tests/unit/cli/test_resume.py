@@ -5,7 +5,8 @@ import pytest
 
 from hyperdnn import lab
 from hyperdnn.cli import main
-from hyperdnn.cli._resume import Run, difference
+from hyperdnn.cli._resume import Run, difference, stopped
+from hyperdnn.cli._usage import UsageError
 from hyperdnn.lab.train import Settings
 
 
@@ -156,3 +157,34 @@ def test_only_the_first_process_looks_for_a_run(killed, calls, capsys, monkeypat
     assert main(["run", "toys/bear", "--beta", "2", "--resume", "auto"]) == 0
     assert calls[0]["resume"] is False  # what the first one says goes
     assert "hyperdnn:" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seeds": []},
+        {"seeds": ["0"]},
+        {"seeds": [True]},
+        {"variants": 3},
+        {"variants": []},
+        {"recipe": None},
+        {"line": 3},
+    ],
+    ids=str,
+)
+def test_notes_of_a_run_that_are_none(tmp_path, changes):
+    notes = {"recipe": "toys/bear", "seeds": [0], "variants": None, "line": "hyperdnn run", **changes}
+    (tmp_path / "env.json").write_text(json.dumps(notes))
+    with pytest.raises(UsageError, match=r"its env.json is missing, damaged"):
+        stopped(tmp_path, "toys/bear")
+
+
+def test_notes_without_end(tmp_path):
+    for content in ("[" * 90_000, " " * 200_000):
+        (tmp_path / "env.json").write_text(content)
+        with pytest.raises(UsageError, match=r"its env.json is missing, damaged"):
+            stopped(tmp_path, "toys/bear")
+    (tmp_path / "env.json").unlink()
+    (tmp_path / "env.json").symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match=r"its env.json is missing, damaged"):
+        stopped(tmp_path, "toys/bear")

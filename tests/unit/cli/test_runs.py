@@ -115,3 +115,22 @@ def test_a_recipe_without_clients_has_no_engine(tmp_path, capsys):
     arguments = ["run", "continual/task_conditioned", "--setting", "tiny", "--out", str(tmp_path), "--engine", "flower"]
     assert main(arguments) == 1
     assert "rounds needs settings for clients" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seed", "-1"], "seed: expected 0 to 4294967295, got -1"),
+        (["--seed", str(2**32)], "seed: expected 0 to"),
+        (["--variants", "fine-tunning"], "no variant 'fine-tunning'. Did you mean 'fine-tuning'?"),
+        (["--variants", "hypernet,"], "no variant ''"),
+        (["--out", "file"], "Not a directory"),
+        (["--out", "x" * 300], "File name too long"),
+        (["--devices", "9" * 50], "expected a whole number from 1 of 18 digits at most, got '999"),
+    ],
+)
+def test_what_the_run_would_stumble_over_is_answered_before(toys, calls, capsys, arguments, message):
+    (toys / "file").touch()
+    assert main(["run", "toys/bear", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert calls == []

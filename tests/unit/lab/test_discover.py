@@ -102,6 +102,11 @@ def test_a_users_own_file_is_a_recipe_with_the_configurations_beside_it(tmp_path
         ("    config=Config,\n", "", "RECIPE has no config"),
         ("RECIPE = lab", "OTHER = lab", "no recipe in it"),
         ("RECIPE = lab", "RECIPE = = lab", "invalid syntax"),
+        ('summary="learns nothing"', "summary=3", "expected text as the summary, got 3"),
+        ('summary="learns nothing"', "summary={[]: 1}", "expected a literal, got {[]: 1}"),
+        ('summary="learns nothing"', f"summary={'-' * 2000}1", "expected a literal, got something nested too deep"),
+        ('summary="learns nothing"', f"summary={'(' * 500}{')' * 500}", "too many nested parentheses"),
+        ("RECIPE = lab", "\0RECIPE = lab", "source code string cannot contain null bytes"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_file(tmp_path, old, new, message):

@@ -178,3 +178,27 @@ def test_the_first_difference_in_words(other: ParamLayout, words: str | None) ->
         assert difference is None
     else:
         assert re.search(words, str(difference))
+
+
+@pytest.mark.usefixtures("as_a_user_runs_it")
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([1.0], "'0.bias': expected a tensor, got list"),
+        (torch.zeros(4, dtype=torch.int64), "'0.bias': expected real floating-point numbers, got torch.int64"),
+        (torch.zeros(4).to_sparse(), "'0.bias': expected a dense tensor, got torch.sparse_coo"),
+        (torch.zeros(4, device="meta"), "'0.bias' is on meta, other weights on cpu: move them to one device"),
+    ],
+)
+def test_what_is_no_weight_is_named(given, words):
+    layout = ParamLayout.of(nn.Sequential(nn.Linear(3, 4)))
+    with pytest.raises(LayoutError, match=words):
+        layout.check({"0.weight": torch.zeros(4, 3), "0.bias": given})
+
+
+@pytest.mark.usefixtures("as_a_user_runs_it")
+def test_what_is_no_dict_of_weights_or_no_list_of_specs():
+    with pytest.raises(LayoutError, match="weights are a dict of tensors by name, got list"):
+        ParamLayout.of(nn.Linear(3, 4)).check([torch.zeros(4, 3)])
+    with pytest.raises(LayoutError, match="a layout is a list of specs, got dict"):
+        ParamLayout.from_json({})

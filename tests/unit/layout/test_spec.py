@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from hyperdnn import ParamSpec
+from hyperdnn.errors import LayoutError
 
 
 def spec(**changes: object) -> ParamSpec:
@@ -42,3 +43,31 @@ def test_json_and_back_through_text(dtype: torch.dtype) -> None:
         aliases=("b.weight",),
     )
     assert ParamSpec.from_json(json.loads(json.dumps(full.to_json()))) == full
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("shape", [-1], "'shape' in the layout: expected a list of sizes, got \\[-1\\]"),
+        ("shape", [True], "expected a list of sizes"),
+        ("dtype", "save", "'dtype' in the layout: expected a number format of torch, got 'save'"),
+        ("kind", "lineer", "'kind' in the layout: expected one of linear, convolution"),
+        ("fan_in", 1.5, "'fan_in' in the layout: expected a whole number"),
+        ("init_mean", float("nan"), "'init_mean' in the layout: expected a finite number, got nan"),
+        ("init_std", -1.0, "'init_std' in the layout: expected a finite number from 0"),
+        ("aliases", "ab", "'aliases' in the layout: expected a list of names, got 'ab'"),
+    ],
+)
+def test_values_that_no_layout_has_are_named(field, value, words):
+    data = ParamSpec(name="a", shape=(3,)).to_json()
+    with pytest.raises(LayoutError, match=words):
+        ParamSpec.from_json({**data, field: value})
+    del data[field]
+    with pytest.raises(LayoutError, match=f"a spec of the layout has no '{field}'"):
+        ParamSpec.from_json(data)
+
+
+@pytest.mark.usefixtures("as_a_user_runs_it")
+def test_what_is_no_spec():
+    with pytest.raises(LayoutError, match="a spec of a layout is a mapping, got list"):
+        ParamSpec.from_json([])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, targets
-from hyperdnn.errors import ConfigError
+from hyperdnn.errors import CheckpointError, ConfigError
 from hyperdnn.models import _save
 
 
@@ -75,7 +75,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeyp
         raise OSError("disk full")
 
     monkeypatch.setattr(_save, "save_file", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(CheckpointError, match="cannot be saved into: disk full"):
         model.save_pretrained(tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2

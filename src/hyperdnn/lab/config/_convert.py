@@ -1,11 +1,14 @@
 """A plain value, as YAML has it, becomes a value of an annotated type, or an error that names the setting."""
 
+import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from hyperdnn.errors import ConfigError
+
+_BEYOND = 2**63  # what torch counts with
 
 
 def convert(value: object, hint: Any, name: str) -> Any:
@@ -31,7 +34,16 @@ def convert(value: object, hint: Any, name: str) -> Any:
 
 def mismatch(value: object, hint: Any, name: str) -> ConfigError:
     """The error for a value that does not fit its annotation."""
-    return ConfigError(f"{name}: expected {describe(hint)}, got {value!r}.")
+    return ConfigError(f"{name}: expected {describe(hint)}, got {_shown(value)}.")
+
+
+def _shown(value: object) -> str:
+    """A value in an error, of which only the beginning may be of use."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of more digits than Python is ready to write
+        return "a number of thousands of digits"
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def describe(hint: Any) -> str:
@@ -59,18 +71,21 @@ def _anything(value: object, hint: Any, name: str) -> object:
 
 
 def _number(value: object, hint: Any, name: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, str):
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
-            return float(value)  # YAML 1.1 reads 1e-3, without a dot, as text
-        except ValueError:
-            pass
+            number = float(value)  # YAML 1.1 reads 1e-3, without a dot, as text
+        except (ValueError, OverflowError):
+            raise mismatch(value, hint, name) from None
+        if not math.isfinite(number):
+            raise ConfigError(f"{name}: expected a finite number, got {_shown(value)}.")
+        return number
     raise mismatch(value, hint, name)
 
 
 def _whole_number(value: object, hint: Any, name: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
+        if not -_BEYOND <= value < _BEYOND:
+            raise ConfigError(f"{name}: expected a whole number of 64 bits, got {_shown(value)}.")
         return value
     raise mismatch(value, hint, name)
 

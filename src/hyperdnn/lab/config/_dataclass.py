@@ -11,7 +11,7 @@ from hyperdnn.lab.config._convert import convert
 Config = TypeVar("Config")
 
 
-def from_mapping(config_type: type[Config], mapping: Mapping[str, object]) -> Config:
+def from_mapping(config_type: type[Config], mapping: Mapping[Any, object]) -> Config:
     """A configuration from names and values; what is not named keeps its default.
 
     A nested mapping changes the default of that field: ``{"train": {"iterations": 10}}`` keeps every other
@@ -90,7 +90,7 @@ def _names(config: object, prefix: str) -> Iterator[str]:
             yield from _names(value, f"{prefix}{f.name}.")
 
 
-def _build(config_type: type[Config], mapping: Mapping[str, object], prefix: str) -> Config:
+def _build(config_type: type[Config], mapping: Mapping[Any, object], prefix: str) -> Config:
     defaults = {f.name: _default(f) for f in fields(config_type)}  # type: ignore[arg-type]
     values = _values(config_type, mapping, defaults, prefix)
     for name, default in defaults.items():
@@ -99,20 +99,20 @@ def _build(config_type: type[Config], mapping: Mapping[str, object], prefix: str
     return config_type(**values)
 
 
-def _change(config: Config, mapping: Mapping[str, object], prefix: str) -> Config:
+def _change(config: Config, mapping: Mapping[Any, object], prefix: str) -> Config:
     current = {f.name: getattr(config, f.name) for f in fields(config)}  # type: ignore[arg-type]
     return replace(config, **_values(type(config), mapping, current, prefix))  # type: ignore[type-var]
 
 
 def _values(
-    config_type: type, mapping: Mapping[str, object], current: Mapping[str, Any], prefix: str
+    config_type: type, mapping: Mapping[Any, object], current: Mapping[str, Any], prefix: str
 ) -> dict[str, Any]:
     """The mapping's values, converted; one for a nested dataclass is laid over the current instance."""
     hints = get_type_hints(config_type)
     values: dict[str, Any] = {}
     for name, value in mapping.items():
         if name not in current:
-            raise ConfigError(f"{config_type.__name__} has no setting '{prefix}{name}'.{nearest(name, current)}")
+            raise ConfigError(f"{config_type.__name__} has no setting '{prefix}{name}'.{nearest(str(name), current)}")
         dotted, hint = f"{prefix}{name}", hints[name]
         if not isinstance(value, Mapping):
             values[name] = convert(value, hint, dotted)

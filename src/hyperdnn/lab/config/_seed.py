@@ -8,6 +8,16 @@ from hyperdnn.errors import ConfigError
 _LARGEST = 2**32 - 1  # numpy's limit, the lowest of the three
 
 
+def check_seed(seed: int) -> None:
+    """Verify that every generator takes a seed.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
+    if not 0 <= seed <= _LARGEST:
+        raise ConfigError(f"seed: expected 0 to {_LARGEST}, got {seed}.")
+
+
 def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     """Seeds the generators of Python, numpy and torch (all devices).
 
@@ -25,8 +35,7 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     import numpy as np
     import torch
 
-    if not 0 <= seed <= _LARGEST:
-        raise ConfigError(f"seed: expected 0 to {_LARGEST}, got {seed}.")
+    check_seed(seed)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
-from hyperdnn.errors import ConfigError, MissingExtraError
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab.config._convert import convert
 from hyperdnn.lab.config._dataclass import from_mapping, hint_of, override, to_mapping
+from hyperdnn.lab.config._parse import parse, yaml_module
 
 Config = TypeVar("Config")
+
+_LONGEST = 100_000  # characters of a file
 
 
 def read_yaml(config_type: type[Config], path: Path) -> Config:
@@ -23,27 +25,20 @@ def read_yaml(config_type: type[Config], path: Path) -> Config:
     Raises:
         ConfigError: the file is absent, is no YAML mapping, or does not fit the dataclass; names the file.
     """
-    yaml = _yaml()
     try:
-        mapping = yaml.safe_load(path.read_text(encoding="utf-8"))
+        mapping = parse(_text(path))
         if mapping is None:
             mapping = {}
         if not isinstance(mapping, Mapping):
             raise ConfigError(f"expected 'name: value' lines, got {type(mapping).__name__}.")
         return from_mapping(config_type, mapping)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}).") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
 def write_yaml(config: object, path: Path) -> None:
     """Writes every setting of the configuration, in the order of its fields."""
-    path.write_text(_yaml().safe_dump(to_mapping(config), sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_module().safe_dump(to_mapping(config), sort_keys=False), encoding="utf-8")
 
 
 def override_from_text(config: Config, changes: Mapping[str, str]) -> Config:
@@ -61,10 +56,9 @@ def override_from_text(config: Config, changes: Mapping[str, str]) -> Config:
 
 
 def _typed(text: str, hint: Any, name: str) -> object:
-    yaml = _yaml()
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = parse(text)
+    except ConfigError:
         value = text
     if is_dataclass(hint):
         return value
@@ -77,9 +71,17 @@ def _typed(text: str, hint: Any, name: str) -> object:
             raise error from None
 
 
-def _yaml() -> ModuleType:
+def _text(path: Path) -> str:
+    """What a file holds, if it is one: a device or a pipe may have no end."""
     try:
-        import yaml
-    except ImportError:
-        raise MissingExtraError("pyyaml", extra="lab") from None
-    return yaml
+        if not path.is_file():
+            raise ConfigError("expected a file, found something else." if path.exists() else "no such file.")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST + 1)
+    except ConfigError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: not text, or a path with a null byte
+        raise ConfigError(f"cannot be read ({error}).") from None
+    if len(text) > _LONGEST:
+        raise ConfigError(f"longer than {_LONGEST:,} characters: no configuration is.")
+    return text

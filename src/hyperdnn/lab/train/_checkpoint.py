@@ -65,7 +65,9 @@ class Checkpoint:
             CheckpointError: the file holds something else.
         """
         try:
-            value: dict[str, Any] = dict(unflatten(self.tree, self.tensors, device))
+            value: dict[str, Any] = unflatten(self.tree, self.tensors, device)
+            if not isinstance(value, dict):
+                raise TypeError(f"expected a mapping, got {type(value).__name__}")
             return value
         except (CheckpointError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{self.folder} is not a checkpoint of hyperdnn: {error}") from error

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from hyperdnn.errors import ConfigError
+from hyperdnn.lab.config import check_least
 
 __all__ = ["Settings"]
 
@@ -75,16 +76,14 @@ class Settings:
     generate_in_float32: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "accumulate", "validate_every", "log_every", "keep_last", "devices"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}.")
+        check_least(
+            self, 1, "iterations", "batch_size", "accumulate", "validate_every", "log_every", "keep_last", "devices"
+        )
         for name in ("checkpoint_every", "patience"):
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ConfigError(f"{name}: expected 1 or more, or null, got {number}.")
-        for name in ("lr", "momentum", "weight_decay"):
-            if not getattr(self, name) >= 0:  # nan is not
-                raise ConfigError(f"{name}: expected 0 or more, got {getattr(self, name)}.")
+        check_least(self, 0, "lr", "momentum", "weight_decay")
         for name in ("clip_norm", "clip_generated"):
             norm = getattr(self, name)
             if norm is not None and not norm > 0:

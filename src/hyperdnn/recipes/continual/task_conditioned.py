@@ -74,6 +74,11 @@ class Config:
     rehearsed: int | None = None  # earlier tasks in one penalty, drawn at random; null for all
     train: lab.train.Settings = lab.train.Settings(iterations=5000, batch_size=128, lr=1e-4)
 
+    def __post_init__(self) -> None:
+        lab.config.check_least(self, 0, "seed", "pad", "beta")
+        sizes = ("target", "hypernet", "task_features", "chunk_features", "chunk")
+        lab.config.check_least(self, 1, "num_tasks", "classes_per_task", "rehearsed", *sizes)
+
 
 def build(config: Config) -> hd.HyperDNN:
     """A hypernet with an embedding for each task and each chunk, and the network that it generates."""

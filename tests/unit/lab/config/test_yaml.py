@@ -1,3 +1,4 @@
+import os
 import sys
 from dataclasses import dataclass
 
@@ -92,5 +93,39 @@ def test_text_that_does_not_fit_is_named(text):
 
 def test_a_missing_reader_names_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "yaml", None)
+    (tmp_path / "c.yaml").touch()
     with pytest.raises(MissingExtraError, match=r'pip install "hyperdnn\[lab\]"'):
         read_yaml(Config, tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "folder", "pipe"])
+def test_what_is_no_file_is_not_read(tmp_path, place):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="expected a file, found something else"):
+        read_yaml(Config, tmp_path / place)
+
+
+def test_a_file_of_any_length_is_not_read(tmp_path):
+    (tmp_path / "c.yaml").write_text("# x\n" * 30_000)
+    with pytest.raises(ConfigError, match=r"longer than 100,000 characters"):
+        read_yaml(Config, tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("train: {lr: .inf}", "train.lr: expected a finite number, got inf"),
+        ("train: {lr: nan}", "train.lr: expected a finite number, got 'nan'"),
+        (f"seed: 0x{'f' * 20}", "seed: expected a whole number of 64 bits"),
+        (f"seed: 0x{'f' * 9000}", "seed: expected a whole number of 64 bits, got a number of thousands of digits"),
+        (f"train: {{lr: 0x{'f' * 9000}}}", "train.lr: expected number, got a number of thousands of digits"),
+        (f"seed: {'x' * 500}", r"seed: expected whole number, got 'x{99}\.{4}$"),
+        ("1: 2", "Config has no setting '1'"),
+    ],
+)
+def test_numbers_beyond_measure_are_refused_in_few_words(tmp_path, text, words):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=words) as error:
+        read_yaml(Config, tmp_path / "c.yaml")
+    assert len(str(error.value)) < 400
