@@ -2,14 +2,16 @@
 
 `load` reads a plain set by name: "digits" comes with scikit-learn, "mnist" from ``HYPERDNN_DATA`` or the
 cache. Every set is a `Task` of three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of
-context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks. `path` and
-`available` find the files of a set.
+context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks, `overlaid` puts two of its
+images into one. `DrawnContexts` are batches with a fresh context each. `path` and `available` find the files of a set.
 """
 
 from hyperdnn.lab.data._batch import Batch, Split, Task
 from hyperdnn.lab.data._continual import permuted, split
+from hyperdnn.lab.data._drawn import DrawnContexts
 from hyperdnn.lab.data._fetch import DataError, available, path
 from hyperdnn.lab.data._load import load
+from hyperdnn.lab.data._overlaid import overlaid
 from hyperdnn.lab.data._sources import SOURCES, Source
 
 __all__ = [
@@ -19,6 +21,8 @@ __all__ = [
     "Task",
     "permuted",
     "split",
+    "overlaid",
+    "DrawnContexts",
     "path",
     "available",
     "Source",

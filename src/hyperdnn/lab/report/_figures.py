@@ -7,7 +7,7 @@ from typing import Any, Final
 from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.report._svg import Figure, canvas, svg
 
-__all__ = ["bars_by_task", "curves", "heatmap", "scatter2d"]
+__all__ = ["bars_by_task", "colour", "curves", "heatmap", "name_colours", "say_empty", "scatter2d"]
 
 _PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe & Ito, 2008
 _LEGEND_LETTERS: Final = 70  # across a figure
@@ -34,7 +34,7 @@ def heatmap(matrix: Sequence[Sequence[float | None]], *, title: str, caption: st
             _count_from_one(axes.xaxis, columns)
             _count_from_one(axes.yaxis, len(cells))
         else:
-            _say_empty(axes)
+            say_empty(axes)
         axes.set_xlabel("accuracy on task")
         axes.set_ylabel("after learning task")
         alt = f"Heat map of {len(cells)} by {columns} accuracies. {title}."
@@ -55,13 +55,13 @@ def bars_by_task(values: Mapping[str, Sequence[float | None]], *, title: str, ca
         for k, (variant, row) in enumerate(values.items()):
             places = [task - 0.4 + (k + 0.5) * width for task in range(len(row))]
             heights = [100 * value for value in _numbers(row)]
-            axes.bar(places, heights, width=0.9 * width, color=_colour(k), label=variant)
+            axes.bar(places, heights, width=0.9 * width, color=colour(k), label=variant)
         if tasks:
             axes.set_ylim(0, 100)
             _count_from_one(axes.xaxis, tasks)
-            _name_colours(figure, values)
+            name_colours(figure, values)
         else:
-            _say_empty(axes)
+            say_empty(axes)
         axes.set_xlabel("task")
         axes.set_ylabel("accuracy (%)")
         alt = f"Bars for {tasks} tasks and {len(values)} variants ({', '.join(values)}). {title}."
@@ -90,7 +90,7 @@ def scatter2d(
         if kept:
             axes.margins(0.12)
         else:
-            _say_empty(axes)
+            say_empty(axes)
         axes.set_xlabel("first principal component" if projected else "first coordinate")
         axes.set_ylabel("second principal component" if projected else "second coordinate")
         alt = f"Scatter plot of {len(kept)} points. {title}."
@@ -114,12 +114,12 @@ def curves(
         for k, (name, row) in enumerate(lines.items()):
             counts = range(1, len(row) + 1)
             marker = "o" if longest <= 50 else ""
-            axes.plot(counts, _numbers(row), color=_colour(k), label=name, marker=marker, markersize=3)
+            axes.plot(counts, _numbers(row), color=colour(k), label=name, marker=marker, markersize=3)
         if longest:
             axes.xaxis.get_major_locator().set_params(integer=True)
-            _name_colours(figure, lines)
+            name_colours(figure, lines)
         else:
-            _say_empty(axes)
+            say_empty(axes)
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         alt = f"{ylabel} over {xlabel} for {', '.join(lines) or 'nothing'}. {title}."
@@ -131,7 +131,7 @@ def _numbers(row: Sequence[float | None]) -> list[float]:
     return [math.nan if value is None else float(value) for value in row]
 
 
-def _colour(k: int) -> str:
+def colour(k: int) -> str:
     return _PALETTE[k % len(_PALETTE)]
 
 
@@ -150,13 +150,13 @@ def _count_from_one(axis: Any, count: int) -> None:
     axis.set_tick_params(length=0)
 
 
-def _name_colours(figure: Any, names: Iterable[str]) -> None:
+def name_colours(figure: Any, names: Iterable[str]) -> None:
     """A legend above the plot, in as many columns as fit."""
     widest = max(map(len, names)) + 9  # a column also holds the coloured mark and its margin, nine letters wide
     figure.legend(loc="outside upper left", ncols=max(_LEGEND_LETTERS // widest, 1), borderaxespad=0.0)
 
 
-def _say_empty(axes: Any) -> None:
+def say_empty(axes: Any) -> None:
     axes.text(0.5, 0.5, "no data", ha="center", va="center", transform=axes.transAxes)
     axes.set_xticks([])
     axes.set_yticks([])

@@ -19,7 +19,7 @@ from hyperdnn.lab.report._format import (
     plain,
     published,
 )
-from hyperdnn.lab.report._results import Results, Verdict
+from hyperdnn.lab.report._results import Results, Verdict, measured
 from hyperdnn.lab.report._svg import Figure
 
 __all__ = ["write_page"]
@@ -48,7 +48,8 @@ def write_page(results: Results, folder: Path, figures: Sequence[Figure] = (), *
     template = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(source)
-    names = columns(results["metrics"])
+    found = measured(results)
+    names = columns(found)
     page = template.render(
         recipe=results["recipe"],
         setting=results["setting"] or "default",
@@ -56,10 +57,7 @@ def write_page(results: Results, folder: Path, figures: Sequence[Figure] = (), *
         sentence=_sentence(results),
         reproduced=results["reproduced"],
         headings=[heading(name) for name in names],
-        rows={
-            variant: [describe(name, metrics.get(name)) for name in names]
-            for variant, metrics in results["metrics"].items()
-        },
+        rows={variant: [describe(name, metrics.get(name)) for name in names] for variant, metrics in found.items()},
         claims=[_claim(verdict) for verdict in results["claims"]],
         figures=[_figure(figure, k) for k, figure in enumerate(figures)],
         config=dict(_flat(results["config"])),

@@ -8,7 +8,7 @@ from typing import Final
 
 from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.report._format import MISSING, columns, command, describe, heading, published
-from hyperdnn.lab.report._results import Record, Results, Verdict
+from hyperdnn.lab.report._results import Record, Results, Verdict, measured
 
 __all__ = ["markdown", "table"]
 
@@ -30,11 +30,9 @@ def table(results: Results, *, width: int | None = None) -> str:
         from rich.text import Text
     except ImportError as error:
         raise MissingExtraError("rich", extra="lab") from error
-    names = columns(results["metrics"])
-    cells = {
-        variant: [describe(name, metrics.get(name)) for name in names]
-        for variant, metrics in results["metrics"].items()
-    }
+    found = measured(results)
+    names = columns(found)
+    cells = {variant: [describe(name, metrics.get(name)) for name in names] for variant, metrics in found.items()}
     titles = ["\n".join(wrap(heading(name), _HEADING)) for name in names]
     rows = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     rows.add_column("variant")
@@ -83,7 +81,7 @@ def _rows(results: Results) -> Iterator[tuple[str, ...]]:
     ours, *baselines = results["metrics"]
     for metric in dict.fromkeys(claim["metric"].partition("/")[2] for claim in results["claims"]):
         claims = [claim for claim in results["claims"] if claim["metric"].partition("/")[2] == metric]
-        values = {name: describe(metric, metrics.get(metric)) for name, metrics in results["metrics"].items()}
+        values = {name: describe(metric, metrics.get(metric)) for name, metrics in measured(results).items()}
         yield (
             results["recipe"],
             results["setting"] or "default",
