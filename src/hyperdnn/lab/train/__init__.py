@@ -4,17 +4,19 @@
 a `State`, which holds everything that changes while it runs and is what a recipe's step may read; `Settings`, which
 belong in a configuration; and a `Log`, which keeps the numbers and shows progress. It returns an `Outcome`, or raises
 `TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not been. `launch` starts
-the processes that train together. `Step`, `Evaluate`, `BeforeTask`, `Draw`, `Data` and `Samples` say what a recipe's
-functions and its data look like.
+the processes that train together. `keep_earlier_tasks` and `change_of_earlier_tasks` let a hypernet not forget in a
+`sequence`. `Step`, `Evaluate`, `BeforeTask`, `AfterTask`, `Draw`, `Data` and `Samples` say what a recipe's functions
+and its data look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
 from hyperdnn.lab.train._engine import TrainingError
 from hyperdnn.lab.train._fit import fit
 from hyperdnn.lab.train._joint import joint
+from hyperdnn.lab.train._keep import change_of_earlier_tasks, keep_earlier_tasks
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
-from hyperdnn.lab.train._parts import BeforeTask, Data, Draw, Evaluate, Samples, Step
+from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Data, Draw, Evaluate, Samples, Step
 from hyperdnn.lab.train._processes import launch
 from hyperdnn.lab.train._sequence import sequence
 from hyperdnn.lab.train._settings import Settings
@@ -24,6 +26,8 @@ __all__ = [
     "fit",
     "sequence",
     "joint",
+    "keep_earlier_tasks",
+    "change_of_earlier_tasks",
     "State",
     "Settings",
     "Checkpoints",
@@ -32,6 +36,7 @@ __all__ = [
     "Step",
     "Evaluate",
     "BeforeTask",
+    "AfterTask",
     "Draw",
     "Data",
     "Samples",
