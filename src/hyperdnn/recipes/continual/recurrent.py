@@ -19,8 +19,9 @@ Faithful.
 Differs.
     The hypernet starts as this library's hypernets do, as in ``continual/task_conditioned``, and looks ahead. The
     publication's sequences of digits are pen strokes; rows of pixels stand in for them. The settings measured here have
-    a smaller network and fewer steps; ``published`` is permuted copy with the published sizes. The orthogonality of EWC
-    and fine-tuning is the hypernet's.
+    smaller networks and shorter training, and copy three bits at a time instead of seven; ``published`` is permuted
+    copy with the published sizes. The plain network has the hypernet's penalty on its recurrent matrix. ``beta`` was
+    chosen on validation data: at 0.1 split MNIST loses three points.
 
 Expected.
     Accuracy at the end in per cent, of bits in copying, the task being known; mean and spread of three seeds, as in
@@ -56,6 +57,7 @@ class Config:
     source: Literal["copy", "digits", "mnist"] = "copy"
     num_tasks: int = 5  # of copying; images are split into pairs of classes
     steps: int = 5  # length of a pattern to copy
+    width: int = 7  # bits in each of its steps
     sizes: tuple[int, int, int] = (100_000, 1000, 1000)  # patterns to train, validate and test
     units: int = 256  # of the recurrent network
     hypernet: tuple[int, ...] = (50, 50)  # hidden widths of the network that generates it
@@ -82,7 +84,7 @@ class Reader(nn.Module):
     def forward(self, sequences: Tensor) -> Tensor:
         states, _ = self.rnn(sequences.flatten(1, -2))
         outputs: Tensor = self.output(states)
-        return outputs.unflatten(-1, (self.heads, -1))
+        return outputs.reshape(*outputs.shape[:-1], self.heads, -1)
 
 
 def build_target(config: Config) -> Reader:
@@ -111,7 +113,9 @@ def build_plain(config: Config) -> baselines.Plain:
 def data(config: Config) -> list[lab.data.Task]:
     """The tasks in the order of learning."""
     if config.source == "copy":
-        return lab.data.permuted_copy(tasks=config.num_tasks, steps=config.steps, sizes=config.sizes, seed=config.seed)
+        return lab.data.permuted_copy(
+            tasks=config.num_tasks, steps=config.steps, width=config.width, sizes=config.sizes, seed=config.seed
+        )
     return lab.data.split(lab.data.load(config.source))
 
 
