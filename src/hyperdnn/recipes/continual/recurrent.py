@@ -21,7 +21,7 @@ Differs.
     publication's sequences of digits are pen strokes; rows of pixels stand in for them. The settings measured here have
     smaller networks and shorter training, and copy three bits at a time instead of seven; ``published`` is permuted
     copy with the published sizes. The plain network has the hypernet's penalty on its recurrent matrix. ``beta`` (0.1
-    or 1) and the strength of EWC (10, 100 or 1000) were chosen on validation data, for each setting.
+    to 1) and the strength of EWC (10 to 10,000) were chosen on validation data, for each setting.
 
 Expected.
     Accuracy at the end in per cent, of bits in copying, the task being known; mean and spread of three seeds, as in
