@@ -82,6 +82,15 @@ def test_each_separate_network_has_a_ray_of_its_own():
         torch.testing.assert_close(last, ray[1] * error.mean(0))
 
 
+def test_separate_networks_take_half_the_steps():
+    model = recipe.build_separate(CONFIG)
+    _, state = _start(model)
+    settings = lab.train.Settings(iterations=6, batch_size=4, device="cpu")
+    parts = {"step": recipe.separate_step, "evaluate": recipe.evaluate, "log": lab.train.Log()}
+    assert recipe.fit_half(state, recipe.data(CONFIG), settings, **parts).metrics["hypervolume"] >= 0
+    assert state.step == 3
+
+
 def test_the_front_is_measured_at_all_rays():
     task = recipe.data(CONFIG)
     found = recipe.evaluate(recipe.build(CONFIG).eval(), task)
