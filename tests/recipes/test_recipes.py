@@ -42,7 +42,7 @@ def test_every_variant_runs_and_measures_what_is_claimed(name, tmp_path):
     start = time.process_time()
     results = lab.run(name, configuration(name, "tiny"), folder=tmp_path, seeds=[0])
     seconds = time.process_time() - start
-    values = {f"{v}/{m}": s["mean"] for v, metrics in results["metrics"].items() for m, s in metrics.items()}
+    values = {f"{v}/{m}": s["mean"] for v, metrics in lab.report.measured(results).items() for m, s in metrics.items()}
     assert list(results["metrics"]) == list(load(name).variants)
     assert all(map(math.isfinite, values.values()))
     assert {claim.metric for claim in RECIPES[name].claims} <= values.keys()

@@ -129,7 +129,9 @@ def run(
     }
     setting = setting_of(recipe_name, config)
     claims = [c for c in recipe.claims if c.config == setting and set(c.variants) <= set(names)]
-    verdicts, reproduced = report.judge(claims, metrics)
+    seconds = {name: report.summarise([one.seconds for one in runs]) for name, runs in trained.items()}
+    timed = {name: {**metrics[name], "seconds": seconds[name]} for name in names}
+    verdicts, reproduced = report.judge(claims, timed)
     return report.Results(
         **environment,
         recipe=recipe_name,
@@ -138,6 +140,7 @@ def run(
         config=to_mapping(config),
         seeds=list(seeds),
         wall_time_s=sum(one.seconds for runs in trained.values() for one in runs),
+        seconds=seconds,
         metrics=metrics,
         arrays={name: dict(runs[0].arrays) for name, runs in trained.items()},
         claims=verdicts,

@@ -38,6 +38,7 @@ def test_every_variant_runs_with_every_seed(config, tmp_path):
     assert results["recipe"] == NAME
     assert results["device"] == "cpu"
     assert results["wall_time_s"] > 0
+    assert results["wall_time_s"] == pytest.approx(sum(sum(s["values"]) for s in results["seconds"].values()))
     lines = [json.loads(line) for line in (tmp_path / "new" / "metrics.jsonl").read_text().splitlines()]
     assert {(line["variant"], line["seed"]) for line in lines} == {
         (variant, seed) for variant in ("hypernet", "fine-tuning") for seed in (3, 5)
@@ -100,6 +101,7 @@ def test_claims_of_the_setting_and_of_the_variants_that_ran_are_judged(tmp_path,
     claims = (
         lab.Claim(text="low", config="tiny", metric="hypernet/final_accuracy", at_least=0.0),
         lab.Claim(text="high", config="tiny", metric="hypernet/final_accuracy", at_least=2.0),
+        lab.Claim(text="time", config="tiny", metric="hypernet/seconds", at_most=1e-9),
         lab.Claim(text="other variant", config="tiny", metric="beta 0/final_accuracy", at_least=2.0),
         lab.Claim(text="other setting", config="default", metric="hypernet/final_accuracy", at_least=2.0),
     )
@@ -108,7 +110,9 @@ def test_claims_of_the_setting_and_of_the_variants_that_ran_are_judged(tmp_path,
     tiny = configuration(NAME, "tiny")
     results = _run(tiny, tmp_path / "tiny")
     assert (results["setting"], results["reproduced"]) == ("tiny", False)
-    assert [(claim["text"], claim["holds"]) for claim in results["claims"]] == [("low", True), ("high", False)]
+    verdicts = [(claim["text"], claim["holds"]) for claim in results["claims"]]
+    assert verdicts == [("low", True), ("high", False), ("time", False)]
+    assert results["claims"][2]["measured"] == results["seconds"]["hypernet"]["mean"]
     changed = _run(config, tmp_path)
     assert (changed["setting"], changed["claims"], changed["reproduced"]) == ("", [], None)
 

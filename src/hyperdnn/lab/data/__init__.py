@@ -2,8 +2,9 @@
 
 `load` reads a plain set by name: "digits" comes with scikit-learn, "mnist" from ``HYPERDNN_DATA`` or the
 cache. Every set is a `Task` of three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of
-context, inputs and targets. `permuted` and `split` turn one set into a sequence of tasks, `label_clients` and
-`dirichlet_clients` deal it out to clients.
+context, inputs and targets, `DrawnContexts` one with a context of its own. `permuted` and `split` turn one set into a
+sequence of tasks, `overlaid` puts two of its images into one, `label_clients` and `dirichlet_clients` deal it out to
+clients; `permuted_copy` is a sequence made of random bits.
 
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
@@ -15,11 +16,14 @@ known and new items, of which `NewItems`, in an `Adaptation`, make `Episodes`.
 from hyperdnn.lab.data._batch import Batch, Split, Task
 from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
 from hyperdnn.lab.data._continual import permuted, split
+from hyperdnn.lab.data._copy import permuted_copy
+from hyperdnn.lab.data._drawn import DrawnContexts
 from hyperdnn.lab.data._fetch import DataError, available, path
 from hyperdnn.lab.data._folds import folds
 from hyperdnn.lab.data._ihdp import ihdp, simulated_study
 from hyperdnn.lab.data._load import load
 from hyperdnn.lab.data._new_items import Adaptation, Episodes, NewItems
+from hyperdnn.lab.data._overlaid import overlaid
 from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
@@ -32,6 +36,9 @@ __all__ = [
     "Task",
     "permuted",
     "split",
+    "overlaid",
+    "permuted_copy",
+    "DrawnContexts",
     "label_clients",
     "dirichlet_clients",
     "on_validation",

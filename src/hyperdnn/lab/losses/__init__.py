@@ -1,12 +1,15 @@
-"""Losses on generated weights.
+"""Losses on weights, most of them on generated ones.
 
 `output_change` keeps what a hypernet generates for earlier contexts, which `remember` has put into a `Memory`.
 `gaussian_kl` and `gaussian_entropy` read a distribution over weights (`targets.Gaussian`). `squared_norm` and
-`orthogonality` look at the weights as such. The last four give one number for each context.
+`orthogonality` look at the weights as such. `linear_scalarization` and `exact_pareto` make one loss of several.
+`elastic_change` keeps a plain network's weights near what `remember_elastic` returned (online EWC).
 """
 
+from hyperdnn.lab.losses._elastic import Elastic, elastic_change, remember_elastic
 from hyperdnn.lab.losses._gaussian import gaussian_entropy, gaussian_kl
 from hyperdnn.lab.losses._output import Memory, output_change, remember
+from hyperdnn.lab.losses._pareto import exact_pareto, exact_pareto_weights, linear_scalarization
 from hyperdnn.lab.losses._penalty import orthogonality, squared_norm
 
 __all__ = [
@@ -17,4 +20,10 @@ __all__ = [
     "gaussian_entropy",
     "squared_norm",
     "orthogonality",
+    "remember_elastic",
+    "elastic_change",
+    "Elastic",
+    "linear_scalarization",
+    "exact_pareto",
+    "exact_pareto_weights",
 ]

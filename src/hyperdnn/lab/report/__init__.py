@@ -1,9 +1,11 @@
 """What a run leaves behind for a reader.
 
-`summarise`, `judge` and `environment` make the parts of results.json, `write_json` and `read_json` keep it.
+`summarise`, `judge` and `environment` make the parts of results.json, `write_json` and `read_json` keep it, and
+`measured` reads the numbers of all its variants.
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
 HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d`, `curves` and `agreement`, or
-takes `continual_figures`, which every sequence of tasks can use, or `effect_figures`.
+takes `continual_figures`, which every sequence of tasks can use, `effect_figures`, or `pareto_figures`, with `fronts`
+for models between losses.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -13,8 +15,9 @@ from hyperdnn.lab.report._environment import environment
 from hyperdnn.lab.report._figures import bars_by_task, curves, heatmap, scatter2d
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
+from hyperdnn.lab.report._pareto import fronts, pareto_figures
 from hyperdnn.lab.report._readme import refresh_readme
-from hyperdnn.lab.report._results import Environment, Record, Results, Summary, Verdict, judge, summarise
+from hyperdnn.lab.report._results import Environment, Record, Results, Summary, Verdict, judge, measured, summarise
 from hyperdnn.lab.report._svg import Figure, svg
 from hyperdnn.lab.report._table import markdown, table
 
@@ -26,6 +29,7 @@ __all__ = [
     "Environment",
     "summarise",
     "judge",
+    "measured",
     "environment",
     "write_json",
     "read_json",
@@ -41,5 +45,7 @@ __all__ = [
     "svg",
     "continual_figures",
     "effect_figures",
+    "fronts",
+    "pareto_figures",
     "write_page",
 ]

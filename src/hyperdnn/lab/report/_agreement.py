@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from hyperdnn.lab.report._figures import PALETTE, name_colours, say_empty
+from hyperdnn.lab.report._figures import colour, name_colours, say_empty
 from hyperdnn.lab.report._svg import Figure, canvas, svg
 
 __all__ = ["agreement"]
@@ -31,7 +31,7 @@ def agreement(
     with canvas() as (figure, axes):
         for k, (variant, values) in enumerate(estimates.items()):
             heights = [math.nan if value is None else value for value in values]
-            axes.scatter(true, heights, s=10, alpha=0.7, linewidths=0, color=PALETTE[k % len(PALETTE)], label=variant)
+            axes.scatter(true, heights, s=10, alpha=0.7, linewidths=0, color=colour(k), label=variant)
         if finite and estimates:
             axes.plot([min(finite), max(finite)], [min(finite), max(finite)], linewidth=0.6, color="#808080", zorder=0)
             name_colours(figure, estimates)

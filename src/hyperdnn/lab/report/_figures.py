@@ -7,9 +7,9 @@ from typing import Any, Final
 from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.report._svg import Figure, canvas, svg
 
-__all__ = ["PALETTE", "bars_by_task", "curves", "heatmap", "name_colours", "say_empty", "scatter2d"]
+__all__ = ["bars_by_task", "colour", "curves", "heatmap", "name_colours", "say_empty", "scatter2d"]
 
-PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe & Ito, 2008
+_PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe & Ito, 2008
 _LEGEND_LETTERS: Final = 70  # across a figure
 _MOST_ANNOTATED: Final = 12  # larger matrices have no room for numbers in their cells
 
@@ -55,7 +55,7 @@ def bars_by_task(values: Mapping[str, Sequence[float | None]], *, title: str, ca
         for k, (variant, row) in enumerate(values.items()):
             places = [task - 0.4 + (k + 0.5) * width for task in range(len(row))]
             heights = [100 * value for value in _numbers(row)]
-            axes.bar(places, heights, width=0.9 * width, color=_colour(k), label=variant)
+            axes.bar(places, heights, width=0.9 * width, color=colour(k), label=variant)
         if tasks:
             axes.set_ylim(0, 100)
             _count_from_one(axes.xaxis, tasks)
@@ -85,7 +85,7 @@ def scatter2d(
     projected = len(kept) > 1 and len(kept[0][1]) > 2
     with canvas() as (figure, axes):
         for (label, _), (x, y) in zip(kept, places, strict=True):
-            axes.scatter([x], [y], color=PALETTE[0], s=24)
+            axes.scatter([x], [y], color=_PALETTE[0], s=24)
             axes.annotate(label, (x, y), xytext=(4, 4), textcoords="offset points")
         if kept:
             axes.margins(0.12)
@@ -114,7 +114,7 @@ def curves(
         for k, (name, row) in enumerate(lines.items()):
             counts = range(1, len(row) + 1)
             marker = "o" if longest <= 50 else ""
-            axes.plot(counts, _numbers(row), color=_colour(k), label=name, marker=marker, markersize=3)
+            axes.plot(counts, _numbers(row), color=colour(k), label=name, marker=marker, markersize=3)
         if longest:
             axes.xaxis.get_major_locator().set_params(integer=True)
             name_colours(figure, lines)
@@ -131,8 +131,9 @@ def _numbers(row: Sequence[float | None]) -> list[float]:
     return [math.nan if value is None else float(value) for value in row]
 
 
-def _colour(k: int) -> str:
-    return PALETTE[k % len(PALETTE)]
+def colour(k: int) -> str:
+    """The colour of the k-th of several things; after six they come again."""
+    return _PALETTE[k % len(_PALETTE)]
 
 
 def _annotate(axes: Any, cells: Sequence[Sequence[float]]) -> None:

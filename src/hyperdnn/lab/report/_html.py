@@ -21,7 +21,7 @@ from hyperdnn.lab.report._format import (
     plain,
     published,
 )
-from hyperdnn.lab.report._results import Environment, Results, Verdict
+from hyperdnn.lab.report._results import Environment, Results, Verdict, measured
 from hyperdnn.lab.report._svg import Figure
 
 __all__ = ["Page", "duration", "facts", "write", "write_page"]
@@ -72,16 +72,14 @@ def write_page(results: Results, folder: Path, figures: Sequence[Figure] = (), *
     Returns:
         The path of the page.
     """
-    names = columns(results["metrics"])
+    found = measured(results)
+    names = columns(found)
     page = Page(
         recipe=results["recipe"],
         subtitle=f"setting {results['setting'] or 'default'}",
         summary=f"{results.get('summary', '')} {_sentence(results)}",
         headings=["variant", *map(heading, names)],
-        rows=[
-            [variant, *(describe(name, metrics.get(name)) for name in names)]
-            for variant, metrics in results["metrics"].items()
-        ],
+        rows=[[variant, *(describe(name, metrics.get(name)) for name in names)] for variant, metrics in found.items()],
         config=results["config"],
         environment=facts(results, results["seeds"], results["wall_time_s"]),
         command=made_by or command(results),

@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 
 from hyperdnn.lab._recipe import Claim
 
-__all__ = ["Environment", "Record", "Results", "Summary", "Verdict", "judge", "summarise"]
+__all__ = ["Environment", "Record", "Results", "Summary", "Verdict", "judge", "measured", "summarise"]
 
 
 class Summary(TypedDict):
@@ -54,6 +54,7 @@ class Results(Environment):
     config: Mapping[str, Any]
     seeds: list[int]
     wall_time_s: float
+    seconds: NotRequired[dict[str, Summary]]  # of each variant, data and evaluation included
     metrics: dict[str, dict[str, Summary]]
     arrays: dict[str, dict[str, Any]]
     claims: list[Verdict]
@@ -76,6 +77,18 @@ def summarise(values: Sequence[float | int]) -> Summary:
         return Summary(mean=math.nan, spread=None, values=numbers)
     spread = statistics.stdev(numbers) if len(numbers) > 1 else None
     return Summary(mean=statistics.fmean(numbers), spread=spread, values=numbers)
+
+
+def measured(results: Results) -> dict[str, dict[str, Summary]]:
+    """All metrics, and the seconds they took: variant -> metric -> summary.
+
+    The seconds stand apart in the file, since they alone differ from run to run.
+    """
+    seconds = results.get("seconds", {})
+    return {
+        name: {**metrics, **({"seconds": seconds[name]} if name in seconds else {})}
+        for name, metrics in results["metrics"].items()
+    }
 
 
 def judge(claims: Sequence[Claim], metrics: Mapping[str, Mapping[str, Summary]]) -> tuple[list[Verdict], bool | None]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.report._format import MISSING, columns, command, describe, heading, published
-from hyperdnn.lab.report._results import Record, Results, Verdict
+from hyperdnn.lab.report._results import Record, Results, Verdict, measured
 
 __all__ = ["grid", "markdown", "table"]
 
@@ -23,11 +23,9 @@ def table(results: Results, *, width: int | None = None) -> str:
         results: one experiment.
         width: in characters; the terminal's by default. Names and headings wrap to it, numbers do not.
     """
-    names = columns(results["metrics"])
-    cells = {
-        variant: [describe(name, metrics.get(name)) for name in names]
-        for variant, metrics in results["metrics"].items()
-    }
+    found = measured(results)
+    names = columns(found)
+    cells = {variant: [describe(name, metrics.get(name)) for name in names] for variant, metrics in found.items()}
     lines = [grid(["variant", *map(heading, names)], [[name, *row] for name, row in cells.items()], width=width)]
     width = width or shutil.get_terminal_size().columns
     lines += [fill(f"{'✓' if verdict['holds'] else '✗'} {verdict['text']}", width) for verdict in results["claims"]]
@@ -95,7 +93,7 @@ def _rows(results: Results) -> Iterator[tuple[str, ...]]:
     ours, *baselines = results["metrics"]
     for metric in dict.fromkeys(claim["metric"].partition("/")[2] for claim in results["claims"]):
         claims = [claim for claim in results["claims"] if claim["metric"].partition("/")[2] == metric]
-        values = {name: describe(metric, metrics.get(metric)) for name, metrics in results["metrics"].items()}
+        values = {name: describe(metric, metrics.get(metric)) for name, metrics in measured(results).items()}
         yield (
             results["recipe"],
             results["setting"] or "default",

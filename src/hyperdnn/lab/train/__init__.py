@@ -8,8 +8,9 @@ A loop takes a `State`, which holds everything that changes while it runs and is
 `Settings` (and `ClientSettings`), which belong in a configuration; and a `Log`, which keeps the numbers, shows progress
 and may pass numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With
 `Checkpoints` in its state, it can be killed and goes on as if it had not been; `gather_weights` makes one file of the
-weights in one. `launch` starts the processes that train together. `Step`, `Evaluate`, `Validate`, `BeforeTask`, `Draw`,
-`Data` and `Samples` say what a recipe's functions and its data look like.
+weights in one. `launch` starts the processes that train together. `keep_earlier_tasks` and `change_of_earlier_tasks`
+let a hypernet not forget in a `sequence`. `Step`, `Evaluate`, `Validate`, `BeforeTask`, `AfterTask`, `Draw`, `Data` and
+`Samples` say what a recipe's functions and its data look like.
 """
 
 from hyperdnn.lab.train._checkpoints import Checkpoints
@@ -20,9 +21,10 @@ from hyperdnn.lab.train._engine import TrainingError
 from hyperdnn.lab.train._fit import fit
 from hyperdnn.lab.train._gather import gather_weights
 from hyperdnn.lab.train._joint import joint
+from hyperdnn.lab.train._keep import change_of_earlier_tasks, keep_earlier_tasks
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
-from hyperdnn.lab.train._parts import BeforeTask, Data, Draw, Evaluate, Samples, Step, Validate
+from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Data, Draw, Evaluate, Samples, Step, Validate
 from hyperdnn.lab.train._processes import launch
 from hyperdnn.lab.train._rounds import rounds
 from hyperdnn.lab.train._sequence import sequence
@@ -39,6 +41,8 @@ __all__ = [
     "sequence",
     "joint",
     "rounds",
+    "keep_earlier_tasks",
+    "change_of_earlier_tasks",
     "State",
     "Settings",
     "ClientSettings",
@@ -51,6 +55,7 @@ __all__ = [
     "Evaluate",
     "Validate",
     "BeforeTask",
+    "AfterTask",
     "Draw",
     "Data",
     "Samples",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hyperdnn.lab.train._state import State
 
-__all__ = ["BeforeTask", "Data", "Draw", "Evaluate", "Samples", "Step", "Validate"]
+__all__ = ["AfterTask", "BeforeTask", "Data", "Draw", "Evaluate", "Samples", "Step", "Validate"]
 
 # The classes of model, batch and data are the recipe's own, and a parameter's type cannot be narrowed: hence Any.
 Step: TypeAlias = Callable[[Any, Any, State], dict[str, Tensor]]
@@ -22,6 +22,10 @@ Validate: TypeAlias = Callable[[Any, Any], float]
 
 BeforeTask: TypeAlias = Callable[[Any, State], None]
 """Model and state, whose ``task`` is the one to be learnt next: what a recipe remembers or freezes before it."""
+
+
+AfterTask: TypeAlias = Callable[[Any, Any, State], None]
+"""Model, the task that was just learnt, on the model's device, and state: what a recipe measures on its data."""
 
 
 @runtime_checkable

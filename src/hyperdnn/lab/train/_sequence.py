@@ -11,7 +11,7 @@ from hyperdnn.lab.metrics import continual_summary
 from hyperdnn.lab.train._engine import Engine
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
-from hyperdnn.lab.train._parts import BeforeTask, Evaluate, Step
+from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Evaluate, Step
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 
@@ -27,6 +27,7 @@ def sequence(
     evaluate: Evaluate,
     log: Log,
     before_task: BeforeTask | None = None,
+    after_task: AfterTask | None = None,
 ) -> Outcome:
     """Train on one task after the other, each with a fresh optimiser, and evaluate all seen ones after each.
 
@@ -41,6 +42,7 @@ def sequence(
         log: where numbers go.
         before_task: called before each task, the first included. A model may grow in it, by what the task alone says:
             to be resumed, a fresh one is made to grow by calling it for all tasks up to the present one.
+        after_task: called after each task has been learnt and evaluated, the last included.
 
     Returns:
         ``during_accuracy``, ``final_accuracy`` and ``forgetting``; and ``accuracy_matrix``, whose entry ``[i][j]`` is
@@ -76,5 +78,7 @@ def sequence(
         seen = [engine.evaluate(evaluate, earlier)["accuracy"] for earlier in tasks[: state.task + 1]]
         matrix.append([*seen, *[None] * (len(tasks) - len(seen))])
         log.metrics(state, {"accuracy": fmean(seen)})
+        if after_task is not None:
+            after_task(state.model, tasks[state.task], state)
     numbers = torch.tensor([[float("nan") if x is None else x for x in row] for row in matrix], dtype=torch.float64)
     return Outcome(metrics=continual_summary(numbers), arrays={"accuracy_matrix": matrix})

@@ -42,13 +42,12 @@ from functools import partial
 from itertools import pairwise
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, lab
-from hyperdnn.lab import baselines, losses
+from hyperdnn.lab import baselines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,21 +116,14 @@ def data(config: Config) -> list[lab.data.Task]:
     return lab.data.permuted(source, tasks=config.num_tasks, seed=config.seed)
 
 
-def before_task(model: hd.HyperDNN, state: lab.train.State) -> None:
-    """Freeze the embeddings of the earlier tasks, and remember what is generated for them now."""
-    model.hypernet.encoder.freeze(range(state.task))
-    state.memory = losses.remember(model.hypernet, torch.arange(state.task))
-
-
 def step(model: hd.HyperDNN, batch: lab.data.Batch, state: lab.train.State) -> dict[str, Tensor]:
     """The present task's cross-entropy, and a penalty for moving the weights of earlier tasks."""
     config = state.config
     loss_task = F.cross_entropy(model(batch.inputs, context=batch.context), batch.targets)
     if not state.memory or config.beta == 0:
         return {"loss": loss_task}
-    changes = state.lookahead(loss_task, of=model.hypernet) if config.lookahead else None
-    loss_keep = losses.output_change(
-        model.hypernet, state.memory, changes=changes, num=config.rehearsed, generator=state.generator
+    loss_keep = lab.train.change_of_earlier_tasks(
+        model, state, loss_task, lookahead=config.lookahead, num=config.rehearsed
     )
     return {"loss": loss_task + config.beta * loss_keep, "task": loss_task, "keep": loss_keep}
 
@@ -150,7 +142,7 @@ RECIPE = lab.Recipe(
     data=data,
     step=step,
     evaluate=evaluate,
-    loop=partial(lab.train.sequence, before_task=before_task),
+    loop=partial(lab.train.sequence, before_task=lab.train.keep_earlier_tasks),
     reference=lab.Reference(
         title="Continual learning with hypernetworks",
         authors="von Oswald, Henning, Grewe & Sacramento",

@@ -1,6 +1,6 @@
 import pytest
 
-from hyperdnn.lab.report import Record, Results, markdown, table
+from hyperdnn.lab.report import Record, Results, markdown, summarise, table
 
 
 def test_one_row_for_each_variant(results: Results) -> None:
@@ -57,6 +57,12 @@ def test_markdown_has_a_row_for_each_claimed_metric(results: Results) -> None:
         "`hyperdnn reproduce continual/task_conditioned --setting permuted_digits --seeds 2`",
     ]
     assert "| reproduced |" in forgetting
+
+
+def test_seconds_stand_beside_the_metrics(results: Results) -> None:
+    timed = {**results, "seconds": {"hypernet": summarise([2.0, 4.0])}}
+    assert "seconds" in table(timed, width=200)
+    assert "3 ± 1.414" in table(timed, width=200)
 
 
 def test_markdown_survives_gaps(results: Results) -> None:

@@ -51,6 +51,17 @@ def test_the_hook_runs_before_each_task_and_may_freeze(state, settings, step, ev
     assert torch.equal(calls[3], state.model[1].bias)
 
 
+def test_a_hook_sees_each_task_when_it_has_been_learnt(state, settings, step, evaluate, tasks):
+    calls = []
+
+    def after_task(model, task, state):
+        calls.append((task.name, state.task, state.step, len(state.record["accuracy_matrix"]), model is state.model))
+
+    sequence(state, tasks, settings, step=step, evaluate=evaluate, log=Log(), after_task=after_task)
+    n = settings.iterations
+    assert calls == [(task.name, i, (i + 1) * n, i + 1, True) for i, task in enumerate(tasks)]
+
+
 def test_a_task_is_logged_as_it_ends(state, settings, step, evaluate, tasks, tmp_path):
     path = tmp_path / "metrics.jsonl"
     outcome = sequence(state, tasks, settings, step=step, evaluate=evaluate, log=Log(path))

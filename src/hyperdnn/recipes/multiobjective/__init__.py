@@ -1,0 +1,1 @@
+"""Several objectives at once: one hypernet for all trade-offs between them."""
