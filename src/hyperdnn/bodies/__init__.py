@@ -3,8 +3,8 @@
 `Linear` is one linear map, `MLP` a stack of them with activations: with slots they treat every slot alike. The others
 let slots see each other, and declare it as ``mixes_slots``: in `Attention` all of them, in `RNN` those before, in `CNN`
 those beside, in `Graph` those that the target computes before and after. In `CrossAttention` slots also read the tokens
-that the encoder gives; `Deconv` makes the slots itself. `Flow` is invertible and
-knows the density of what it makes of noise.
+that the encoder gives; `Deconv` makes the slots itself. `Flow` is invertible and knows the density of what it
+makes of noise.
 """
 
 from hyperdnn.bodies._attention import Attention

@@ -20,7 +20,7 @@ class Flow(nn.Module):
     """Scales and shifts each feature, then couples them: invertible, with the volume change at hand.
 
     Each coupling leaves the first half of the features as it is and scales and shifts the second by a function of the
-    first; between two couplings the order is reversed, so that from two of them on every feature is transformed (of
+    first; every other coupling sees the features in reverse order, so that from two of them on each is transformed (of
     an odd number the one in the middle by all of them). Without a coupling, noise becomes a diagonal Gaussian. At the
     start the couplings do nothing, up to a thousandth. Before a `heads.FlatHead` the features are the weights.
 
@@ -81,8 +81,9 @@ class Flow(nn.Module):
         scale = self.log_scale.exp() + _LEAST
         out, log_det = features * scale + self.shift, scale.log().sum().expand(features.shape[:-1])
         for number, layer in enumerate(self.layers):
-            out, change = layer(out.flip(-1) if number else out)
-            log_det = log_det + change
+            turned = number % 2 == 1
+            out, change = layer(out.flip(-1) if turned else out)
+            out, log_det = out.flip(-1) if turned else out, log_det + change
         return out, log_det
 
 

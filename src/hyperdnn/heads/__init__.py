@@ -4,8 +4,8 @@
 factors for each matrix, `ChunkedHead` piece by piece of the flat vector, `ComponentHead` layer by layer or filter by
 filter. The last two need slots (`encoders.Slots`). `CoordinateHead` makes each weight a function of its position.
 `TiledHead` and `NodeHead` follow a target's graph, one row for each node, and also take an architecture that comes with
-the call. `FlatHead` takes the features for the weights. `Join` gives each part of a target a head of its own, and `Linked` passes what a head generates through a
-function.
+the call. `FlatHead` takes the features for the weights. `Join` gives each part of a target a head of its own, and
+`Linked` passes what a head generates through a function.
 """
 
 from hyperdnn.heads._chunked import ChunkedHead

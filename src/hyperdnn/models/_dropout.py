@@ -19,8 +19,8 @@ def keep_dropout(module: nn.Module) -> Iterator[None]:
     Of a hypernet, each context in a batch then gets a mask of its own, which makes one set of weights that all samples
     share: ``model.ensemble(torch.zeros(50, dtype=torch.long))`` is 50 draws of the first task's network. Norms use
     their statistics and spectral norms stay where they are; afterwards every module is in the mode it was in. For
-    masks shared by several contexts: ``torch.vmap(hypernet, in_dims=1, out_dims=1, randomness="same")``, which maps over
-    the second of the context dimensions.
+    masks shared by several contexts: ``torch.vmap(hypernet, in_dims=1, out_dims=1, randomness="same")``, which maps
+    over the second of the context dimensions.
 
     Args:
         module: a hypernet, a body or a plain network.

@@ -1,10 +1,10 @@
 """Bricks without opinions.
 
-Recurrent layers, embeddings, weight norm and pooled batch normalisation that run with weights from outside, for one context and for
-many; an LSTM that generates its own weights' scales at every step; the activations that bodies name, and what bodies
-are made of; what slot heads share; weights that exist only while they are read; `Tiles`, which cuts images and joins
-them again; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`); rows that tensors gain when a target
-grows.
+Recurrent layers, embeddings, weight norm and pooled batch normalisation that run with weights from outside, for one
+context and for many; an LSTM that generates its own weights' scales at every step; the activations that bodies name,
+and what bodies are made of; what slot heads share; weights that exist only while they are read; `Tiles`, which cuts
+images and joins them again; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`); rows that tensors
+gain when a target grows.
 """
 
 from hyperdnn.nn._activation import activation, gain

@@ -44,7 +44,7 @@ class WeightNorm(nn.Module):
         return self._norm(weight), weight
 
     def _norm(self, weight: Tensor) -> Tensor:
-        if self.dim == -1:  # torch's word for all of it
-            return torch.linalg.vector_norm(weight)
-        others = [dim for dim in range(weight.ndim) if dim != self.dim % weight.ndim]
-        return torch.linalg.vector_norm(weight, dim=others, keepdim=True)
+        every = self.dim == -1  # torch's word for all of it
+        others = None if every else [dim for dim in range(weight.ndim) if dim != self.dim % weight.ndim]
+        norm: Tensor = torch.linalg.vector_norm(weight, dim=others, keepdim=not every)
+        return norm

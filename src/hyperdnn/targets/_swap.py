@@ -26,7 +26,7 @@ _HOOKS = (
 
 
 def swap_layers(module: nn.Module) -> nn.Module:
-    """Replace torch's recurrent layers, cells, embeddings and weight norms; subclasses stay: theirs is another forward."""
+    """Replace torch's recurrent layers, cells, embeddings and weight norms; subclasses stay, with their own forward."""
 
     def ours(layer: nn.Module) -> nn.Module:
         if type(layer) in _RECURRENT:

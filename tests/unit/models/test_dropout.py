@@ -58,10 +58,12 @@ def test_every_module_gets_its_own_mode_back_even_after_an_error() -> None:
     m = model()
     m.hypernet.body.layers[0].train()
     before = [module.training for module in m.modules()]
-    with pytest.raises(RuntimeError, match="on purpose"), keep_dropout(m.hypernet):
+    with keep_dropout(m.hypernet):
         assert m.hypernet.body.layers[2].training
         assert not m.hypernet.body.layers[0].training
-        raise RuntimeError("on purpose")
+    assert [module.training for module in m.modules()] == before
+    with pytest.raises(RuntimeError), keep_dropout(m.hypernet):
+        m.hypernet.body(torch.ones(6, 4))
     assert [module.training for module in m.modules()] == before
 
 

@@ -76,6 +76,11 @@ def _folder(set_name: str) -> Path:
 def _download(file: Path, source: Source, *, sha256: str) -> None:
     import pooch
 
+    if not source.addresses:
+        raise DataError(
+            f"data set '{file.parent.name}': {file.name} is offered nowhere in this form. {source.made} Put it into a "
+            f"folder '<data>/{file.parent.name}' and set {_VARIABLE}=<data>."
+        )
     failures = []
     for address in source.addresses:
         try:

@@ -1,11 +1,13 @@
-"""Losses on generated weights.
+"""Losses on generated weights, and on what networks predict with them.
 
 `output_change` keeps what a hypernet generates for earlier contexts, which `remember` has put into a `Memory`.
-`gaussian_kl` and `gaussian_entropy` read a distribution over weights (`targets.Gaussian`). `squared_norm` and
-`orthogonality` look at the weights as such. The last four give one number for each context.
+`gaussian_kl` and `gaussian_entropy` read a distribution over weights (`targets.Gaussian`), `sampled_kl` draws of one
+whose density is known. `squared_norm` and `orthogonality` look at the weights as such. These five give one number for
+each context. `gaussian_nll` is the likelihood of a prediction with its own noise.
 """
 
-from hyperdnn.lab.losses._gaussian import gaussian_entropy, gaussian_kl
+from hyperdnn.lab.losses._gaussian import gaussian_entropy, gaussian_kl, sampled_kl
+from hyperdnn.lab.losses._likelihood import gaussian_nll
 from hyperdnn.lab.losses._output import Memory, output_change, remember
 from hyperdnn.lab.losses._penalty import orthogonality, squared_norm
 
@@ -15,6 +17,8 @@ __all__ = [
     "Memory",
     "gaussian_kl",
     "gaussian_entropy",
+    "sampled_kl",
+    "gaussian_nll",
     "squared_norm",
     "orthogonality",
 ]

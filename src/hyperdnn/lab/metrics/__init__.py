@@ -1,5 +1,37 @@
-"""Numbers that judge a run and that torchmetrics lacks: what a sequence of tasks leaves behind."""
+"""Numbers that judge a run: what torchmetrics lacks, and thin names over what it has.
 
+`continual_summary` is what a sequence of tasks leaves behind. Of several networks that predict together,
+`regression_summary` and `classification_summary` judge the mixture; `coverage` of `quantiles_of`, `predictive_entropy`
+and `auroc` are its parts. `coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the
+arrays of `report.uncertainty_figures`.
+"""
+
+from hyperdnn.lab.metrics._classification import (
+    auroc,
+    classification_summary,
+    detection_curve,
+    predictive_entropy,
+    reliability_curve,
+)
 from hyperdnn.lab.metrics._continual import continual_summary
+from hyperdnn.lab.metrics._regression import (
+    coverage,
+    coverage_curve,
+    prediction_rows,
+    quantiles_of,
+    regression_summary,
+)
 
-__all__ = ["continual_summary"]
+__all__ = [
+    "continual_summary",
+    "regression_summary",
+    "quantiles_of",
+    "coverage",
+    "coverage_curve",
+    "prediction_rows",
+    "classification_summary",
+    "predictive_entropy",
+    "auroc",
+    "detection_curve",
+    "reliability_curve",
+]

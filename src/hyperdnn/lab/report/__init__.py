@@ -2,19 +2,21 @@
 
 `summarise`, `judge` and `environment` make the parts of results.json, `write_json` and `read_json` keep it.
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
-HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d` and `curves`, or takes
-`continual_figures`, which every sequence of tasks can use.
+HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d`, `curves`, `against` and
+`bands`, or takes `continual_figures`, which every sequence of tasks can use, or `uncertainty_figures`, which every
+distribution over networks can.
 """
 
 from hyperdnn.lab.report._continual import continual_figures
 from hyperdnn.lab.report._environment import environment
-from hyperdnn.lab.report._figures import bars_by_task, curves, heatmap, scatter2d
+from hyperdnn.lab.report._figures import against, bands, bars_by_task, curves, heatmap, scatter2d
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._readme import refresh_readme
 from hyperdnn.lab.report._results import Environment, Record, Results, Summary, Verdict, judge, summarise
 from hyperdnn.lab.report._svg import Figure, svg
 from hyperdnn.lab.report._table import markdown, table
+from hyperdnn.lab.report._uncertainty import uncertainty_figures
 
 __all__ = [
     "Results",
@@ -35,7 +37,10 @@ __all__ = [
     "bars_by_task",
     "scatter2d",
     "curves",
+    "against",
+    "bands",
     "svg",
     "continual_figures",
+    "uncertainty_figures",
     "write_page",
 ]

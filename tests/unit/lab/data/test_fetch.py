@@ -115,3 +115,10 @@ def test_unknown_names_get_advice() -> None:
         available("tinny")
     with pytest.raises(ConfigError, match=r"'tiny' has no file 'b.bin'. Did you mean 'a.bin'\?"):
         path("tiny", "b.bin")
+
+
+def test_a_file_that_is_offered_nowhere_says_how_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = Source(title="Tiny", terms="none", sha256={"a.bin": "0" * 64}, made="Seven numbers in a row.")
+    monkeypatch.setattr(module, "SOURCES", {"tiny": tiny})
+    with pytest.raises(DataError, match=r"offered nowhere in this form\. Seven numbers.*set HYPERDNN_DATA=<data>"):
+        path("tiny", "a.bin")
