@@ -30,21 +30,13 @@ def test_the_prior_itself_has_no_divergence_in_any_draw() -> None:
     torch.testing.assert_close(draws, torch.zeros(2, 3).double())
 
 
-def test_a_flow_fits_the_prior() -> None:
-    """Minimised by the flow alone, the divergence goes to zero: density and volume change have the right signs."""
-    torch.manual_seed(0)
-    flow = Flow(6, couplings=2, width=16, start=-3.0)
-    optimizer = torch.optim.Adam(flow.parameters(), lr=0.05)
-    for _ in range(200):
-        noise = torch.randn(64, 6)
-        flat, log_det = flow.with_log_det(noise)
-        log_density = -(noise.square() / 2 + math.log(2 * math.pi) / 2).sum(-1) - log_det
-        loss = sampled_kl(LAYOUT.split(flat), log_density, LAYOUT, prior_std=2.0).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert abs(loss.item()) < 0.2
-    assert flow(torch.randn(5000, 6)).std(0).tolist() == pytest.approx([2.0] * 6, rel=0.15)
+def test_a_flow_that_is_the_prior_has_none_either() -> None:
+    flow = Flow(6, couplings=0, start=math.log(2.0 - 1e-3), dtype=torch.float64)
+    noise = torch.randn(5, 6, dtype=torch.float64)
+    flat, log_det = flow.with_log_det(noise)
+    log_density = Normal(0.0, 1.0).log_prob(noise).sum(-1) - log_det
+    draws = sampled_kl(LAYOUT.split(flat), log_density, LAYOUT, prior_std=2.0)
+    torch.testing.assert_close(draws, torch.zeros(5, dtype=torch.float64), atol=1e-12, rtol=0)
 
 
 def test_only_the_layouts_part_counts() -> None:
