@@ -19,12 +19,12 @@ Differs.
     not once more at 5 by their entries, and probabilities are not clipped. Dense networks only; batch, rate and number
     of iterations are not in the code that was read. The short settings start wider, at e^-1 on digits and e^-3 on the
     regression sets: Adam moves a logarithm by about its rate in each step, so from e^-7 a posterior has hardly opened
-    when they end. On validation images the AUROC was 0.83 from e^-7 and 0.79 from e^-3, both at a third of the rate, then
-    0.86 from e^-2 and 0.90 from e^-1; a point estimate had 0.84, dropout 0.93. The regression sets, 100 training rows of
-    UCI sets, are not in the publication. There all variants train equally long, longer than serves a point estimate: on
-    validation rows of the first split it has 31.7, 27.4 and 22.9 nats ("concrete", "energy", "yacht"), but 3.63, 2.20
-    and 2.14 if stopped at the better of 200 and 500 iterations, where the posterior, never stopped early, has 3.73, 2.27
-    and 1.51. The prior's precision was chosen on these rows between 1 and 4; no warm-up was tried.
+    when they end. On validation images the AUROC was 0.83 from e^-7 and 0.79 from e^-3, both at a third of the rate,
+    then 0.86 from e^-2 and 0.90 from e^-1; a point estimate had 0.84, dropout 0.93. The regression sets, 100 training
+    rows of UCI sets, are not in the publication. There all variants train equally long, longer than serves a point
+    estimate: on validation rows of the first split it has 31.7, 27.4 and 22.9 nats ("concrete", "energy", "yacht"), but
+    3.63, 2.20 and 2.14 if stopped at the better of 200 and 500 iterations, where the posterior, never stopped early,
+    has 3.73, 2.27 and 1.51. The prior's precision was chosen on these rows between 1 and 4; no warm-up was tried.
 
 Expected.
     Accuracy in per cent and AUROC of predictive entropy between digits and clothes; negative log-likelihood in nats for
