@@ -14,6 +14,7 @@ from torch.autograd import forward_ad
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNormBase
 from torch.nn.modules.batchnorm import _NormBase as NormBase
 from torch.nn.modules.conv import _ConvNd as ConvBase
+from torch.nn.utils.parametrizations import _WeightNorm as WeightNormBase
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 _functorch: Any = torch._C._functorch  # its stubs lack half of it
@@ -23,6 +24,7 @@ __all__ = [
     "BatchNormBase",
     "ConvBase",
     "NormBase",
+    "WeightNormBase",
     "accumulates",
     "after_backward",
     "current_backward",

@@ -284,6 +284,16 @@ def _crossed(*, masked: bool = False) -> Case:
     )
 
 
+def _flow(couplings: int) -> Case:
+    return Case(
+        part=bodies.Flow,
+        build=lambda **factories: bodies.Flow(5, couplings=couplings, width=7, **factories),
+        example=_rows(5),
+        output=(5,),
+        variant="" if couplings else "diagonal",
+    )
+
+
 BODIES = (
     _body(bodies.Linear),
     _body(bodies.MLP, 7, activation="gelu"),
@@ -304,6 +314,8 @@ BODIES = (
         example=_rows(5),
         output=(5, HIDDEN),
     ),
+    _flow(3),
+    _flow(0),
     _body(bodies.Graph, rows=(3,), graph=(3, ((0, 1), (1, 2)))),
 )
 
@@ -330,6 +342,13 @@ def _joined(head: nn.Module, **factories: Any) -> nn.Module:
 
 
 HEADS = (
+    Case(
+        part=heads.FlatHead,
+        build=lambda: heads.FlatHead(LAYOUT),
+        example=_rows(LAYOUT.numel),
+        output=None,
+        factories=False,
+    ),
     _head(heads.FullHead),
     _head(heads.FullHead, variant="unnormalised", normalize=False),
     _head(heads.MultiHead),

@@ -100,13 +100,13 @@ def test_a_recurrent_layer_of_another_class_works_or_is_refused(make):
 
 
 def test_weight_norm_is_generated_like_any_other_parameter():
-    net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.Linear(4, 2))
+    net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.Linear(4, 2)).double()
     plain = copy.deepcopy(net)
     target = hd.Target(net)
-    weights, x = {n: p.detach() for n, p in plain.named_parameters()}, torch.randn(5, 3)
+    weights, x = {n: p.detach() for n, p in plain.named_parameters()}, torch.randn(5, 3).double()
     assert_same(target(weights, x), plain(x))
     many = {n: w.expand(3, *w.shape) for n, w in weights.items()}
-    assert_same(target.batched(many, x, data_dims=None, mode="loop")[2], plain(x))
+    assert_same(target.batched(many, x, data_dims=None)[2], plain(x))
     baked = target.bake(weights)
     assert_same(baked(x), plain(x))
     assert baked.state_dict().keys() == plain.state_dict().keys()

@@ -23,8 +23,8 @@ class MLP(nn.Module):
     """Linear layers, each followed by an activation.
 
     Under ``"spectral"`` each call in training refines the estimate of the norms, so that two calls differ a little.
-    Reparametrised layers can be copied and saved, but torch refuses to pickle them, and where their weights are
-    generated in turn many contexts need ``mode="loop"``.
+    Where weights of such layers are generated in turn, many contexts need ``mode="loop"``. Reparametrised layers can be
+    copied and saved, but torch refuses to pickle them.
 
     Args:
         features: width of the input.

@@ -4,14 +4,15 @@
 factors for each matrix, `ChunkedHead` piece by piece of the flat vector, `ComponentHead` layer by layer or filter by
 filter. The last two need slots (`encoders.Slots`). `CoordinateHead` makes each weight a function of its position.
 `TiledHead` and `NodeHead` follow a target's graph, one row for each node, and also take an architecture that comes with
-the call. `Join` gives each part of a target a head of its own, and `Linked` passes what a head generates through a
-function.
+the call. `FlatHead` takes the features for the weights. `Join` gives each part of a target a head of its own, and
+`Linked` passes what a head generates through a function.
 """
 
 from hyperdnn.heads._chunked import ChunkedHead
 from hyperdnn.heads._component import ComponentHead
 from hyperdnn.heads._coordinate import CoordinateHead
 from hyperdnn.heads._factored import FactoredHead
+from hyperdnn.heads._flat import FlatHead
 from hyperdnn.heads._full import FullHead
 from hyperdnn.heads._join import Join
 from hyperdnn.heads._linked import Linked
@@ -24,6 +25,7 @@ __all__ = [
     "ComponentHead",
     "CoordinateHead",
     "FactoredHead",
+    "FlatHead",
     "FullHead",
     "Join",
     "Linked",

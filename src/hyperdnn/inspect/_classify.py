@@ -214,6 +214,8 @@ def _strategy(head: nn.Module) -> tuple[tuple[str, ...], str]:
     name = type(head).__name__
     if isinstance(head, heads.FullHead):
         return ("generate once",), f"{name}: one map to all weights"
+    if isinstance(head, heads.FlatHead):
+        return ("generate once",), f"{name}: the body's output is the weights"
     if isinstance(head, heads.MultiHead):
         return ("generate multiple",), f"{name}: an output map for each of {len(head.layout)} tensors"
     if isinstance(head, heads.ChunkedHead):

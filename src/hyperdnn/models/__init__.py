@@ -5,12 +5,13 @@ hypernet of several, `OutputMixture` mixes what several networks compute. `Graph
 that come with the call, `Cached` remembers the weights of contexts that return, `Portioned` runs
 many a portion at a time. `hypernet_vjp` carries gradients that
 were computed elsewhere back into a hypernet; `clip_gradient` bounds those that enter it; `unroll` generates weights at
-every time step.
+every time step. Under `keep_dropout` a hypernet with dropout is a distribution over networks.
 """
 
 from hyperdnn.models._cached import Cached
 from hyperdnn.models._clip import clip_gradient
 from hyperdnn.models._conditioned import Conditioned
+from hyperdnn.models._dropout import keep_dropout
 from hyperdnn.models._graph import GraphHypernet
 from hyperdnn.models._hyperdnn import HyperDNN
 from hyperdnn.models._hypernet import Hypernet
@@ -33,5 +34,6 @@ __all__ = [
     "WeightMixture",
     "clip_gradient",
     "hypernet_vjp",
+    "keep_dropout",
     "unroll",
 ]

@@ -1,10 +1,10 @@
 """Bricks without opinions.
 
-Recurrent layers, embeddings and pooled batch normalisation that run with weights from outside, for one context and for
-many; an LSTM that generates its own weights' scales at every step; the activations that bodies name, and what bodies
-are made of; what slot heads share; weights that exist only while they are read; `Tiles`, which cuts images and joins
-them again; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`); rows that tensors gain when a target
-grows.
+Recurrent layers, embeddings, weight norm and pooled batch normalisation that run with weights from outside, for one
+context and for many; an LSTM that generates its own weights' scales at every step; the activations that bodies name,
+and what bodies are made of; what slot heads share; weights that exist only while they are read; `Tiles`, which cuts
+images and joins them again; small modules that change a layer's output (`LoRA`, `Film`, `Adapter`); rows that tensors
+gain when a target grows.
 """
 
 from hyperdnn.nn._activation import activation, gain
@@ -31,6 +31,7 @@ from hyperdnn.nn._slot_signs import SlotSigns
 from hyperdnn.nn._streamed import Make, StreamedWeight
 from hyperdnn.nn._tensor_affine import TensorAffine
 from hyperdnn.nn._tiles import Tiles
+from hyperdnn.nn._weight_norm import WeightNorm
 
 __all__ = [
     "STEPS",
@@ -59,6 +60,7 @@ __all__ = [
     "StreamedWeight",
     "TensorAffine",
     "Tiles",
+    "WeightNorm",
     "activation",
     "channels",
     "extend_rows_",

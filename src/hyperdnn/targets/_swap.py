@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from hyperdnn._torch import BatchNormBase
+from hyperdnn._torch import BatchNormBase, WeightNormBase
 from hyperdnn.errors import LayoutError
 from hyperdnn.layout import ParamLayout
-from hyperdnn.nn import Lookup, PooledBatchNorm, Recurrent, RecurrentCell
+from hyperdnn.nn import Lookup, PooledBatchNorm, Recurrent, RecurrentCell, WeightNorm
 
 __all__ = ["can_pool", "check_recurrent", "restore", "swap_batch_norm", "swap_layers"]
 
@@ -26,7 +26,7 @@ _HOOKS = (
 
 
 def swap_layers(module: nn.Module) -> nn.Module:
-    """Replace torch's recurrent layers, cells and embeddings; subclasses stay, for theirs is another forward."""
+    """Replace torch's recurrent layers, cells, embeddings and weight norms; subclasses stay, with their own forward."""
 
     def ours(layer: nn.Module) -> nn.Module:
         if type(layer) in _RECURRENT:
@@ -35,6 +35,8 @@ def swap_layers(module: nn.Module) -> nn.Module:
         if type(layer) in _CELLS:
             assert isinstance(layer, nn.RNNCellBase)
             return RecurrentCell(layer)
+        if type(layer) is WeightNormBase:
+            return WeightNorm(layer)
         return Lookup(layer) if type(layer) is nn.Embedding else layer
 
     return _replace(module, ours)
@@ -81,7 +83,7 @@ def restore(module: nn.Module, keep: type[nn.Module] | tuple[()] = ()) -> nn.Mod
     """
 
     def theirs(layer: nn.Module) -> nn.Module:
-        if not isinstance(layer, Lookup | Recurrent | RecurrentCell | PooledBatchNorm):
+        if not isinstance(layer, Lookup | Recurrent | RecurrentCell | PooledBatchNorm | WeightNorm):
             return layer
         original = layer.restore()
         original.train(layer.training)

@@ -23,7 +23,7 @@ def test_slots_are_consecutive_pieces_of_the_flat_vector(layout: ParamLayout) ->
     features = torch.randn(6, 8)
     before = head(features)
     features[2] = torch.randn(8)  # numbers 10 to 14: the end of the first matrix, the start of its bias
-    changed = layout.join({name: after != before[name] for name, after in head(features).items()})
+    changed = layout.join({name: (after != before[name]).float() for name, after in head(features).items()})
     assert changed.nonzero().flatten().tolist() == list(range(10, 15))
 
 

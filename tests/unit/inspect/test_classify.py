@@ -188,7 +188,17 @@ def test_the_output_is_known_by_the_head(name: str) -> None:
 
 
 def test_every_head_of_the_library_was_asked() -> None:
-    assert set(heads.__all__) == {*HEADS, "Join", "Linked"}
+    assert set(heads.__all__) == {*HEADS, "FlatHead", "Join", "Linked"}
+
+
+def test_a_flow_that_makes_all_weights_is_known() -> None:
+    target = hd.Target(nn.Linear(4, 3))
+    found = hd.classify(_model(target, encoders.Noise(15), bodies.Flow(15), heads.FlatHead(target.layout)))
+    assert (found.output.values, found.output.reason) == (
+        ("generate once",),
+        "FlatHead: the body's output is the weights",
+    )
+    assert (found.architecture.values, found.architecture.reason) == (("MLP",), "body Flow")
 
 
 def test_a_head_of_yours_is_unknown() -> None:
@@ -230,7 +240,7 @@ def test_the_architecture_is_known_by_the_body(name: str) -> None:
 
 
 def test_every_body_of_the_library_was_asked() -> None:
-    assert set(bodies.__all__) == {*BODIES, "CrossAttention", "Deconv"}
+    assert set(bodies.__all__) == {*BODIES, "CrossAttention", "Deconv", "Flow"}
 
 
 def test_bodies_that_read_tokens_or_make_slots_are_known_too() -> None:

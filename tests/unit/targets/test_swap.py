@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from hyperdnn.nn import PooledBatchNorm, Recurrent, RecurrentCell
+from hyperdnn._torch import WeightNormBase
+from hyperdnn.nn import PooledBatchNorm, Recurrent, RecurrentCell, WeightNorm
 from hyperdnn.targets._swap import restore, swap_batch_norm, swap_layers
 
 
@@ -28,6 +29,18 @@ def test_cells_go_and_come_back_even_as_the_root(make: type[nn.RNNCellBase]) -> 
     ours = swap_layers(make(3, 4))
     assert isinstance(ours, RecurrentCell)
     assert type(restore(ours)) is make
+
+
+def test_weight_norms_go_and_come_back_with_what_they_normalise() -> None:
+    module = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 4), dim=1))
+    parameters, x = dict(module.named_parameters()), torch.randn(5, 3)
+    expected = module(x)
+    assert isinstance(swap_layers(module)[0].parametrizations["weight"][0], WeightNorm)
+    torch.testing.assert_close(module(x), expected)
+    back = restore(module)
+    assert type(back[0].parametrizations["weight"][0]) is WeightNormBase
+    assert all(back.get_parameter(name) is p for name, p in parameters.items())
+    assert back(x).equal(expected)
 
 
 def test_a_subclass_stays_for_its_forward_is_its_own() -> None:

@@ -1,5 +1,6 @@
 """The network itself, trained as usual."""
 
+from collections.abc import Callable
 from typing import Any, final
 
 from torch import Tensor, nn
@@ -28,6 +29,15 @@ class Plain(nn.Module):
     def forward(self, *args: Any, context: Context, **kwargs: Any) -> Any:
         """Run the network; the context is ignored."""
         return self.net(*args, **kwargs)
+
+    def ensemble(self, contexts: Tensor) -> Callable[[Tensor], Tensor]:
+        """As `HyperDNN.ensemble`: the same network for each of ``(K, ...)`` contexts."""
+
+        def members(x: Tensor) -> Tensor:
+            output: Tensor = self.net(x)
+            return output.expand(len(contexts), *output.shape)
+
+        return members
 
     def count(self) -> Count:
         """Trained and deployed numbers; nothing is generated."""

@@ -19,18 +19,21 @@ class Batch:
         context: what the hypernet is conditioned on; for a sequence of tasks the index of the task, a scalar.
         inputs: one row for each sample.
         targets: one row for each sample.
+        total: samples in the set that it was drawn from, for losses with a part that is not a mean over samples.
     """
 
     context: Tensor
     inputs: Tensor
     targets: Tensor
+    total: int = 0
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
-        return Batch(context=self.context.to(device), inputs=self.inputs.to(device), targets=self.targets.to(device))
+        context, inputs, targets = (tensor.to(device) for tensor in (self.context, self.inputs, self.targets))
+        return replace(self, context=context, inputs=inputs, targets=targets)
 
 
 @final
@@ -67,7 +70,7 @@ class Split:
         if self.order is not None:
             inputs = inputs.flatten(-2)[..., self.order].reshape(inputs.shape)
         context = torch.tensor(self.context, device=self.stored.device)
-        return Batch(context=context, inputs=inputs, targets=self.targets[index])
+        return Batch(context=context, inputs=inputs, targets=self.targets[index], total=len(self))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,6 +107,7 @@ class Task:
         validation: what settings are chosen on.
         test: what is reported.
         classes: number of classes, and targets lie in ``0 .. classes - 1``; 0 if they are numbers (regression).
+        unit: what 1 of a target that is a number stands for, in the data's own unit.
     """
 
     name: str
@@ -111,6 +115,7 @@ class Task:
     validation: Split
     test: Split
     classes: int = 0
+    unit: float = 1.0
 
     @property
     def shape(self) -> tuple[int, ...]:

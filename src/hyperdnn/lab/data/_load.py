@@ -7,15 +7,17 @@ from typing import Final
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.lab.data._batch import Task
 from hyperdnn.lab.data._digits import digits
-from hyperdnn.lab.data._mnist import mnist
+from hyperdnn.lab.data._mnist import fashion_mnist, mnist
 
 __all__ = ["load"]
 
-_READERS: Final[Mapping[str, Callable[..., Task]]] = MappingProxyType({"digits": digits, "mnist": mnist})
+_READERS: Final[Mapping[str, Callable[..., Task]]] = MappingProxyType(
+    {"digits": digits, "mnist": mnist, "fashion_mnist": fashion_mnist}
+)
 
 
 def load(name: str, *, pad: int = 0, normalise: bool = False) -> Task:
-    """A plain data set: "digits" (8 x 8, no download) or "mnist" (28 x 28).
+    """A plain set of images: "digits" (8 x 8, no download), "mnist" or "fashion_mnist" (28 x 28).
 
     Args:
         name: the data set.

@@ -1,4 +1,4 @@
-"""MNIST, read from its four official files."""
+"""MNIST and Fashion-MNIST, each read from its four official files."""
 
 import gzip
 import math
@@ -12,7 +12,7 @@ from hyperdnn.lab.data._batch import Task
 from hyperdnn.lab.data._fetch import DataError, path
 from hyperdnn.lab.data._images import image_task
 
-__all__ = ["mnist"]
+__all__ = ["fashion_mnist", "mnist"]
 
 _VALIDATION: Final = 5000
 _WHITE: Final = 255
@@ -32,13 +32,31 @@ def mnist(*, pad: int = 0, normalise: bool = False) -> Task:
         LeCun, Bottou, Bengio & Haffner, "Gradient-based learning applied to document recognition", Proc.
         IEEE, 1998.
     """
-    images, labels = _idx("train-images-idx3-ubyte.gz"), _idx("train-labels-idx1-ubyte.gz")
+    return _task("mnist", pad=pad, normalise=normalise)
+
+
+def fashion_mnist(*, pad: int = 0, normalise: bool = False) -> Task:
+    """70,000 images of clothes in ten classes, in the form and with the parts of `mnist`.
+
+    Args:
+        pad: as for `mnist`.
+        normalise: as for `mnist`.
+
+    Source:
+        Xiao, Rasul & Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
+        2017.
+    """
+    return _task("fashion_mnist", pad=pad, normalise=normalise)
+
+
+def _task(name: str, *, pad: int, normalise: bool) -> Task:
+    images, labels = _idx(name, "train-images-idx3-ubyte.gz"), _idx(name, "train-labels-idx1-ubyte.gz")
     return image_task(
-        "mnist",
+        name,
         {
             "train": (images[_VALIDATION:], labels[_VALIDATION:]),
             "validation": (images[:_VALIDATION], labels[:_VALIDATION]),
-            "test": (_idx("t10k-images-idx3-ubyte.gz"), _idx("t10k-labels-idx1-ubyte.gz")),
+            "test": (_idx(name, "t10k-images-idx3-ubyte.gz"), _idx(name, "t10k-labels-idx1-ubyte.gz")),
         },
         white=_WHITE,
         pad=pad,
@@ -46,9 +64,9 @@ def mnist(*, pad: int = 0, normalise: bool = False) -> Task:
     )
 
 
-def _idx(file_name: str) -> Tensor:
+def _idx(set_name: str, file_name: str) -> Tensor:
     """The tensor in an idx file: two zeros, a type (8: unsigned bytes), the number of sizes, the sizes."""
-    file = path("mnist", file_name)
+    file = path(set_name, file_name)
     raw = bytearray(gzip.decompress(file.read_bytes()))
     zeros, kind, dims = struct.unpack_from(">HBB", raw)
     shape = struct.unpack_from(f">{dims}I", raw, 4)

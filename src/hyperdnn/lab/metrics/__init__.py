@@ -1,17 +1,44 @@
-"""Numbers that judge a run and that torchmetrics lacks.
+"""Numbers that judge a run: what torchmetrics lacks, and thin names over what it has.
 
-`continual_summary` says what a sequence of tasks leaves behind. `hypervolume`, `uniformity` and `ray_control` judge a
-front of models with several losses, measured for instance along `circle_rays`. `effect_errors` are of effects of a
-treatment, `errors_by_shots` of new items.
+`continual_summary` is what a sequence of tasks leaves behind. Of several networks that predict together,
+`regression_summary` and `classification_summary` judge the mixture; `coverage` of `quantiles_of`, `predictive_entropy`
+and `auroc` are its parts. `coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the
+arrays of `report.uncertainty_figures`. `hypervolume`, `uniformity` and `ray_control` judge a front of models with
+several losses, measured for instance along `circle_rays`. `effect_errors` are of effects of a treatment,
+`errors_by_shots` of new items.
 """
 
+from hyperdnn.lab.metrics._classification import (
+    auroc,
+    classification_summary,
+    detection_curve,
+    predictive_entropy,
+    reliability_curve,
+)
 from hyperdnn.lab.metrics._continual import continual_summary
 from hyperdnn.lab.metrics._effects import effect_errors
 from hyperdnn.lab.metrics._pareto import circle_rays, hypervolume, ray_control, uniformity
+from hyperdnn.lab.metrics._regression import (
+    coverage,
+    coverage_curve,
+    prediction_rows,
+    quantiles_of,
+    regression_summary,
+)
 from hyperdnn.lab.metrics._shots import errors_by_shots
 
 __all__ = [
     "continual_summary",
+    "regression_summary",
+    "quantiles_of",
+    "coverage",
+    "coverage_curve",
+    "prediction_rows",
+    "classification_summary",
+    "predictive_entropy",
+    "auroc",
+    "detection_curve",
+    "reliability_curve",
     "circle_rays",
     "hypervolume",
     "ray_control",

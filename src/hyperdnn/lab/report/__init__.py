@@ -3,16 +3,16 @@
 `summarise`, `judge` and `environment` make the parts of results.json, `write_json` and `read_json` keep it, and
 `measured` reads the numbers of all its variants.
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
-HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d`, `curves` and `agreement`, or
-takes `continual_figures`, which every sequence of tasks can use, `effect_figures`, or `pareto_figures`, with `fronts`
-for models between losses.
+HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d`, `curves`, `agreement`,
+`against` and `bands`, or takes `continual_figures`, which every sequence of tasks can use, `uncertainty_figures`, which
+every distribution over networks can, `effect_figures`, or `pareto_figures`, with `fronts` for models between losses.
 """
 
 from hyperdnn.lab.report._agreement import agreement
 from hyperdnn.lab.report._continual import continual_figures
 from hyperdnn.lab.report._effects import effect_figures
 from hyperdnn.lab.report._environment import environment
-from hyperdnn.lab.report._figures import bars_by_task, curves, heatmap, scatter2d
+from hyperdnn.lab.report._figures import against, bands, bars_by_task, curves, heatmap, scatter2d
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
@@ -20,6 +20,7 @@ from hyperdnn.lab.report._readme import refresh_readme
 from hyperdnn.lab.report._results import Environment, Record, Results, Summary, Verdict, judge, measured, summarise
 from hyperdnn.lab.report._svg import Figure, svg
 from hyperdnn.lab.report._table import markdown, table
+from hyperdnn.lab.report._uncertainty import uncertainty_figures
 
 __all__ = [
     "Results",
@@ -42,8 +43,11 @@ __all__ = [
     "scatter2d",
     "curves",
     "agreement",
+    "against",
+    "bands",
     "svg",
     "continual_figures",
+    "uncertainty_figures",
     "effect_figures",
     "fronts",
     "pareto_figures",

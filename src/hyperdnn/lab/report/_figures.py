@@ -7,7 +7,7 @@ from typing import Any, Final
 from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.report._svg import Figure, canvas, svg
 
-__all__ = ["bars_by_task", "colour", "curves", "heatmap", "name_colours", "say_empty", "scatter2d"]
+__all__ = ["against", "bands", "bars_by_task", "colour", "curves", "heatmap", "name_colours", "say_empty", "scatter2d"]
 
 _PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe & Ito, 2008
 _LEGEND_LETTERS: Final = 70  # across a figure
@@ -123,6 +123,60 @@ def curves(
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         alt = f"{ylabel} over {xlabel} for {', '.join(lines) or 'nothing'}. {title}."
+        return Figure(title=title, caption=caption, alt=alt, image=svg(figure))
+
+
+def against(
+    lines: Mapping[str, Sequence[Sequence[float | None]]], *, title: str, caption: str = "", xlabel: str, ylabel: str
+) -> Figure:
+    """One line for each name over fractions, beside the diagonal.
+
+    Args:
+        lines: name -> pairs of two fractions; None or nan leaves a gap.
+        title: above the picture.
+        caption: below it.
+        xlabel: what the first ones are.
+        ylabel: what the second ones are.
+    """
+    with canvas() as (figure, axes):
+        axes.plot([0, 1], [0, 1], color="#888888", linewidth=0.8, linestyle="--")
+        for k, (name, pairs) in enumerate(lines.items()):
+            xs, ys = zip(*map(_numbers, pairs), strict=True) if pairs else ((), ())
+            axes.plot(xs, ys, color=colour(k), label=name, marker="o" if len(xs) <= 20 else "", markersize=3)
+        if lines:
+            name_colours(figure, lines)
+        else:
+            say_empty(axes)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        alt = f"{ylabel} against {xlabel} for {', '.join(lines) or 'nothing'}. {title}."
+        return Figure(title=title, caption=caption, alt=alt, image=svg(figure))
+
+
+def bands(rows: Sequence[Sequence[float | None]], *, title: str, caption: str = "") -> Figure:
+    """Predicted means with two bands of two deviations each, and what was observed, in the order of the means.
+
+    Args:
+        rows: mean, inner deviation, outer deviation and observed number of each sample; a row with None or nan is left
+            out.
+        title: above the picture.
+        caption: below it.
+    """
+    kept = sorted(row for row in map(_numbers, rows) if all(map(math.isfinite, row)))
+    with canvas() as (figure, axes):
+        if kept:
+            means, inner, outer, observed = zip(*kept, strict=True)
+            places = range(len(kept))
+            for deviations, alpha in ((outer, 0.2), (inner, 0.45)):
+                low, high = ([m + sign * 2 * d for m, d in zip(means, deviations, strict=True)] for sign in (-1, 1))
+                axes.fill_between(places, low, high, color=_PALETTE[0], alpha=alpha, linewidth=0)
+            axes.plot(places, means, color=_PALETTE[0], linewidth=1)
+            axes.scatter(places, observed, color=_PALETTE[5], s=6, zorder=3)
+        else:
+            say_empty(axes)
+        axes.set_xlabel("sample, by predicted mean")
+        axes.set_ylabel("standardised target")
+        alt = f"Predictive bands and observations of {len(kept)} samples. {title}."
         return Figure(title=title, caption=caption, alt=alt, image=svg(figure))
 
 

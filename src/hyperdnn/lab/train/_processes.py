@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, final
 
@@ -153,7 +154,7 @@ class Processes:
             )
         part = slice(self.rank, None, self.number)
         context = batch.context[part] if batch.context.ndim else batch.context
-        return Batch(context=context, inputs=batch.inputs[part], targets=batch.targets[part])
+        return replace(batch, context=context, inputs=batch.inputs[part], targets=batch.targets[part])
 
     def mean(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Each loss, averaged over the processes, as one number for all."""

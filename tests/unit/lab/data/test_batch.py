@@ -80,3 +80,9 @@ def test_sizes(part: Split) -> None:
     assert len(part) == 5
     assert len(part[:3]) == 3
     assert part.shape == (1, 2, 3)
+
+
+def test_a_batch_knows_how_many_samples_it_was_drawn_from(part: Split) -> None:
+    assert part.sample(2, generator=generator()).total == 5
+    assert part.sample(2, generator=generator()).to("cpu").total == 5
+    assert [batch.total for batch in part.batches(3)] == [5, 5]

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from hyperdnn.lab.report import Figure, bars_by_task, curves, heatmap, scatter2d
+from hyperdnn.lab.report import Figure, against, bands, bars_by_task, curves, heatmap, scatter2d
 from hyperdnn.lab.report._figures import _plane
 
 
@@ -77,3 +77,20 @@ def test_no_data_is_said(figure: object) -> None:
 @pytest.mark.parametrize("name", ["a <b> & c", "$x$"])
 def test_any_name_is_written_as_it_is(name: str) -> None:
     assert name in words(bars_by_task({name: [0.5], "other": [0.6]}, title="t"))
+
+
+def test_lines_against_the_diagonal_name_themselves() -> None:
+    figure = against({"a": [[0.1, 0.3], [0.5, None]], "b": []}, title="Calibration", xlabel="level", ylabel="share")
+    assert {"a", "b", "level", "share"} <= set(words(figure))
+    assert figure.alt == "share against level for a, b. Calibration."
+
+
+def test_bands_count_the_samples_that_have_all_numbers() -> None:
+    figure = bands([[1.0, 0.1, 0.3, 1.2], [0.0, 0.1, math.nan, 0.2]], title="Predictions")
+    assert "of 1 samples" in figure.alt
+    assert "standardised target" in words(figure)
+
+
+def test_without_anything_to_draw_they_say_so() -> None:
+    assert "no data" in words(against({}, title="Calibration", xlabel="x", ylabel="y"))
+    assert "no data" in words(bands([], title="Predictions"))

@@ -1,0 +1,1 @@
+"""Distributions over networks: how sure a prediction is, and what is unfamiliar."""

@@ -1,0 +1,57 @@
+import pytest
+import torch
+from torch import nn
+
+from hyperdnn.errors import ConfigError
+from hyperdnn.lab.baselines import DeepEnsemble, MCDropout, Plain
+
+CONTEXTS = torch.empty(4)
+
+
+def net(dropout: float = 0.5) -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(6, 20), nn.Dropout(dropout), nn.Linear(20, 2))
+
+
+def test_a_plain_network_is_the_same_for_every_context() -> None:
+    module, x = net().eval(), torch.randn(5, 2, 3)
+    outputs = Plain(module).ensemble(CONTEXTS)(x)
+    assert outputs.shape == (4, 5, 2)
+    assert outputs.eq(module(x)).all()
+
+
+def test_dropout_draws_a_mask_for_each_context_and_sample() -> None:
+    model, x = MCDropout(net()).eval(), torch.ones(5, 2, 3)
+    outputs = model.ensemble(CONTEXTS)(x)
+    assert outputs.shape == (4, 5, 2)
+    assert len(outputs.flatten(0, 1).unique(dim=0)) == 20
+    assert not any(module.training for module in model.modules())
+    assert model(x, context=None).equal(model.net(x))
+    with pytest.raises(ConfigError, match="no dropout that could stay on"):
+        MCDropout(net(0.0)).ensemble(CONTEXTS)(x)
+
+
+def test_dropout_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    model, x = MCDropout(net(0.2)).eval(), torch.randn(3, 2, 3)
+    many = model.ensemble(torch.empty(4000))(x).mean(0)
+    torch.testing.assert_close(many, model(x, context=None), atol=0.03, rtol=0)
+
+
+def test_members_are_their_networks() -> None:
+    nets = [net(0.0) for _ in range(3)]
+    plain = [nn.Sequential(*n) for n in nets]
+    x = torch.randn(3, 5, 2, 3)
+    own = torch.stack([n(batch) for n, batch in zip(plain, x, strict=True)])
+    shared = torch.stack([n(x[0]) for n in plain])
+    model = DeepEnsemble(nets)
+    torch.testing.assert_close(model(x, context=None), own)
+    torch.testing.assert_close(model.ensemble(torch.empty(3))(x[0]), shared)
+    seven = model.ensemble(torch.empty(7))(x[0])
+    torch.testing.assert_close(seven, shared[torch.arange(7) % 3])
+
+
+def test_members_are_trained_apart() -> None:
+    model = DeepEnsemble([net(0.0) for _ in range(3)])
+    assert [name for name, _ in model.named_parameters()] == ["rows"]
+    model(torch.randn(3, 5, 2, 3), context=None)[1].sum().backward()
+    assert model.rows.grad.any(1).tolist() == [False, True, False]
