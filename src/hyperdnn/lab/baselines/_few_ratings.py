@@ -5,19 +5,19 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from hyperdnn.lab.data import Episodes
+from hyperdnn.lab.data import NewItemBatch
 
 __all__ = ["mean_of_given", "ridge_on_given"]
 
 
-def mean_of_given(batch: Episodes) -> Float[Tensor, "items targets"]:
+def mean_of_given(batch: NewItemBatch) -> Float[Tensor, "items targets"]:
     """For every user the mean of the ratings that are given; 0, the mean of old items, where none is."""
     mean = (batch.given * batch.is_given).sum(1) / batch.is_given.sum(1).clamp(min=1)
     return mean[:, None].expand_as(batch.asked)
 
 
 def ridge_on_given(
-    batch: Episodes, *, rows: Float[Tensor, "old width"], strength: float
+    batch: NewItemBatch, *, rows: Float[Tensor, "old width"], strength: float
 ) -> Float[Tensor, "items targets"]:
     """Ridge regression of the ratings that are given on what is known of their users, and a constant.
 

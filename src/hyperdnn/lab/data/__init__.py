@@ -9,7 +9,7 @@ sequence made of random bits.
 
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
-known and new items, of which `NewItems`, in an `Adaptation`, make `Episodes`.
+known and new items, of which `NewItems`, in an `Adaptation`, make `NewItemBatch`.
 
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
@@ -23,7 +23,7 @@ from hyperdnn.lab.data._fetch import DataError, available, path
 from hyperdnn.lab.data._folds import folds
 from hyperdnn.lab.data._ihdp import ihdp, simulated_study
 from hyperdnn.lab.data._load import load
-from hyperdnn.lab.data._new_items import Adaptation, Episodes, NewItems
+from hyperdnn.lab.data._new_items import Adaptation, NewItemBatch, NewItems
 from hyperdnn.lab.data._overlaid import overlaid
 from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._regression import regression
@@ -58,7 +58,7 @@ __all__ = [
     "catalogue",
     "NewItems",
     "Adaptation",
-    "Episodes",
+    "NewItemBatch",
     "path",
     "available",
     "Source",

@@ -9,12 +9,12 @@ from torch import Tensor
 from hyperdnn.errors import ConfigError
 from hyperdnn.lab.data._ratings import Ratings
 
-__all__ = ["Adaptation", "Episodes", "NewItems"]
+__all__ = ["Adaptation", "NewItemBatch", "NewItems"]
 
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Episodes:
+class NewItemBatch:
     """New items, each with users whose ratings are given and others whose ratings are asked for.
 
     Args:
@@ -71,7 +71,7 @@ class NewItems:
         """The same items on another device."""
         return replace(self, users=self.users.to(device), ratings=self.ratings.to(device))
 
-    def sample(self, size: int, *, generator: torch.Generator) -> Episodes:
+    def sample(self, size: int, *, generator: torch.Generator) -> NewItemBatch:
         """Random items, each with a random number of ratings given, from none on."""
         items, shots = (
             torch.randint(most, (size,), generator=generator).to(self.users.device)
@@ -79,13 +79,13 @@ class NewItems:
         )
         return self.episodes(items, shots, targets=self.targets, generator=generator)
 
-    def every(self, shots: Tensor, *, generator: torch.Generator) -> Episodes:
+    def every(self, shots: Tensor, *, generator: torch.Generator) -> NewItemBatch:
         """Each item once, with so many ratings given, and all others that there are asked for."""
         items = torch.arange(len(self.ratings), device=self.users.device)
         return self.episodes(items, shots, targets=len(self.users), generator=generator)
 
-    def episodes(self, items: Tensor, shots: Tensor, *, targets: int, generator: torch.Generator) -> Episodes:
-        """Episodes of certain items, in an order of users that the number of given ratings does not change.
+    def episodes(self, items: Tensor, shots: Tensor, *, targets: int, generator: torch.Generator) -> NewItemBatch:
+        """NewItemBatch of certain items, in an order of users that the number of given ratings does not change.
 
         Args:
             items: their indices, ``(items,)``.
@@ -99,7 +99,7 @@ class NewItems:
         width = min(most + targets, int(part.known.sum(0).max()))
         keys, users = keys.topk(width, dim=1, largest=False)
         ratings, known = part.values.T.gather(1, users), keys < 2
-        return Episodes(
+        return NewItemBatch(
             about=part.about,
             given_users=self.users[users[:, :most]],
             given=ratings[:, :most],

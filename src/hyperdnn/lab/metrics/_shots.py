@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from hyperdnn.lab.data import Episodes, NewItems
+from hyperdnn.lab.data import NewItemBatch, NewItems
 
 __all__ = ["errors_by_shots"]
 
 
 def errors_by_shots(
-    methods: Mapping[str, Callable[[Episodes], Tensor]], items: NewItems, *, draws: int = 3
+    methods: Mapping[str, Callable[[NewItemBatch], Tensor]], items: NewItems, *, draws: int = 3
 ) -> dict[str, list[float]]:
     """The root mean square error for 0, 1, 2, ... given ratings up to ``items.shots``, averaged over items.
 

@@ -143,7 +143,7 @@ def read(model: Contextual, users: Tensor) -> Tensor:
     return model.base.decode(users[..., : model.config.latent])
 
 
-def predict(model: Contextual, batch: lab.data.Episodes) -> Tensor:
+def predict(model: Contextual, batch: lab.data.NewItemBatch) -> Tensor:
     """What the generated rows say of the users that are asked, in one forward pass."""
     config = model.config
     count = batch.is_given.sum(1, keepdim=True) * config.ratings
@@ -154,7 +154,7 @@ def predict(model: Contextual, batch: lab.data.Episodes) -> Tensor:
     return ratings
 
 
-def row_step(model: Contextual, batch: lab.data.Episodes, state: lab.train.State) -> dict[str, Tensor]:
+def row_step(model: Contextual, batch: lab.data.NewItemBatch, state: lab.train.State) -> dict[str, Tensor]:
     """The mean squared error of the ratings that are asked for, every movie alike."""
     return {"loss": batch.squared_errors(predict(model, batch)).mean()}
 
@@ -167,7 +167,7 @@ def row_validate(model: Contextual, data: lab.data.Adaptation) -> float:
     return batch.squared_errors(predict(model, batch)).mean().item()
 
 
-def ridge(model: Contextual, batch: lab.data.Episodes) -> Tensor:
+def ridge(model: Contextual, batch: lab.data.NewItemBatch) -> Tensor:
     """Baseline: ridge regression on the features that the base's own rows read."""
     rows = torch.cat([model.base.rows.weight, model.base.rows.bias[:, None]], dim=-1)
     given, asked = (read(model, users) for users in (batch.given_users, batch.asked_users))
@@ -178,7 +178,7 @@ def ridge(model: Contextual, batch: lab.data.Episodes) -> Tensor:
 def evaluate(model: Contextual, catalogue: lab.data.Catalogue) -> dict[str, Any]:
     """The root mean square error of new movies, in stars, by the number of given ratings; the baselines' beside it."""
     items = new_items(model, catalogue.test, catalogue.train)
-    methods: dict[str, Callable[[lab.data.Episodes], Tensor]] = {
+    methods: dict[str, Callable[[lab.data.NewItemBatch], Tensor]] = {
         "rmse": partial(predict, model),
         "mean_rmse": baselines.mean_of_given,
         "ridge_rmse": partial(ridge, model),
