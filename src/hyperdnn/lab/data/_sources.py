@@ -33,6 +33,11 @@ _MNIST: Final = {
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
 
+_OMNIGLOT: Final = {
+    "images_background_small1.zip": "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
+    "images_background_small2.zip": "3ccaa407515a8778e5d0861875af38b17e418f301ad5bb3b5a6b65d901a41c7f",
+}
+
 SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
     {
         "digits": Source(
@@ -45,6 +50,12 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             terms="CC BY-SA 3.0 is the usual statement",
             addresses=("https://ossci-datasets.s3.amazonaws.com/mnist/",),
             sha256=_MNIST,
+        ),
+        "omniglot": Source(
+            title="Omniglot data set for one-shot learning (Lake, Salakhutdinov, Tenenbaum), two small background sets",
+            terms="MIT",
+            addresses=("https://raw.githubusercontent.com/brendenlake/omniglot/master/python/",),
+            sha256=_OMNIGLOT,
         ),
     }
 )

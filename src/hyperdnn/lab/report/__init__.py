@@ -2,13 +2,14 @@
 
 `summarise`, `judge` and `environment` make the parts of results.json, `write_json` and `read_json` keep it.
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
-HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d` and `curves`, or takes
-`continual_figures`, which every sequence of tasks can use.
+HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d` and
+`curves`, or takes `continual_figures`, which every sequence of tasks can use, or `fewshot_figures`.
 """
 
 from hyperdnn.lab.report._continual import continual_figures
 from hyperdnn.lab.report._environment import environment
-from hyperdnn.lab.report._figures import bars_by_task, curves, heatmap, scatter2d
+from hyperdnn.lab.report._fewshot import fewshot_figures
+from hyperdnn.lab.report._figures import bars_by_task, bars_with_intervals, curves, heatmap, scatter2d
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._readme import refresh_readme
@@ -33,9 +34,11 @@ __all__ = [
     "Figure",
     "heatmap",
     "bars_by_task",
+    "bars_with_intervals",
     "scatter2d",
     "curves",
     "svg",
     "continual_figures",
+    "fewshot_figures",
     "write_page",
 ]

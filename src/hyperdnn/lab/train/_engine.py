@@ -99,8 +99,8 @@ class Engine:
                     self._check_weights()
                     self.keeper.keep(iteration + 1, log)
 
-    def evaluate(self, evaluate: Evaluate, data: Data) -> dict[str, Any]:
-        """The recipe's metrics on its data, such as one task."""
+    def evaluate(self, evaluate: Evaluate, data: Any) -> dict[str, Any]:
+        """The recipe's metrics on its data, such as one task, or a batch of it."""
         self.state.model.eval()
         with torch.no_grad(), self._precision():
             return evaluate(self.state.model, data)
