@@ -17,11 +17,16 @@ Faithful.
 
 Differs.
     Characters come from the two small background sets of Omniglot, with test alphabets that are new as well, in place
-    of all of it. The head scales features to unit length. The default setting has 16 filters on images of 20 x 20
-    pixels, four problems in a step and 600 steps. The backbone's batch normalisation keeps running statistics, in all
-    variants: no weights are generated for it, and an answer does not depend on the other queries. MAML adapts only a
-    linear head, by second-order gradients, with trained rates. Classes come in random order, so that their order cannot
-    change the mean accuracy; ``order_changes`` says how many single answers change with it.
+    of all of it. The head scales features to unit length, and pooling rounds up. The default setting has 16 filters on
+    images of 20 x 20 pixels, four problems in a step and 600 steps; its learning rate is the best of two on validation
+    characters. The backbone's batch normalisation keeps running statistics, in all variants: no weights are generated
+    for it, and an answer does not depend on the other queries. MAML adapts only a linear head, by second-order
+    gradients, with trained rates. Classes come in random order, so that their order cannot change the mean accuracy;
+    ``order_changes`` says how many single answers change with it.
+
+    On validation characters the random form did not tell unknown classes better: its area under the curve was 0.66, as
+    without randomness, with a deviation of 0.1 at the start, 0.65 with 0.3, and a hundredfold divergence made it forget
+    the task (37 % accuracy).
 
 Expected.
     Accuracy on five new characters of which one image each is known, in per cent: mean and spread of three seeds, as in

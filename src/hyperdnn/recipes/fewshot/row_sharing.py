@@ -15,14 +15,18 @@ Faithful.
 Differs.
     The publication's equations were not at hand: these follow its abstract. The output layer has as few rows as there
     are classes, and templates, of which there could not be more, would leave it as few features to look at: its weights
-    take the steps themselves, as in MAML. Templates start orthonormal, so that
-    ``H^T H`` is a projection and a rate means at first what it means in MAML; the norm of ``H^T H`` is logged. Batch
-    normalisation keeps no statistics (``buffers="batch"``): support and queries are each normalised by their own, in
-    all variants, as in the code of MAML, so an answer depends on the other queries. Its gains and offsets are trained
-    but not adapted. Characters come from the two small background sets of Omniglot, test alphabets being new as well;
-    the setting of the publication's field, four convolutions of 64 filters, is ``published``. The default one has 16
-    filters and 600 updates in place of 60,000. Rates at the start and the learning rate were chosen on validation
-    characters.
+    take the steps themselves, as in MAML. Templates start orthonormal, so that ``H^T H`` is a projection and a rate
+    means at first what it means in MAML; the norm of ``H^T H`` is logged. Batch normalisation keeps no statistics
+    (``buffers="batch"``): support and queries are each normalised by their own, in all variants, as in the code of
+    MAML, so an answer depends on the other queries. Its gains and offsets are trained but not adapted. Characters come
+    from the two small background sets of Omniglot, test alphabets being new as well. ``published`` has the sizes that
+    are common in the field, four convolutions of 64 filters and 60,000 updates; the default setting has 16 and 500. Its
+    rates were chosen on validation characters, for MAML too.
+
+    On these, after 200 updates, row sharing was at 66 % with all the numbers and at 67 % with half of them, and MAML at
+    75 %. What was tried: rates from 0.02 to 0.2 at the start (65 to 66 %); templates scaled so that ``H^T H`` has the
+    trace of the identity (61 to 65 %); templates for the output layer, too (61 %, 50 % with half the numbers), and
+    these with Kaiming's variance (58 %).
 
 Expected.
     Accuracy on five new characters of which one image each is known, in per cent: mean and spread of three seeds, as in
