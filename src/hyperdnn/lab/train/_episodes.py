@@ -49,10 +49,11 @@ def episodes(state: State, data: FewShot, settings: Settings, *, step: Step, eva
         draw = partial(data.train.sample, settings.batch_size)
         engine.optimise(step, draw, iterations=settings.iterations, log=log)
     validation = _measure(engine, evaluate, data.validation, data.tests)
-    log.metrics(state, {f"validation_{name}": value for name, value in _numbers(validation).items()})
+    log.metrics(state, {f"validation_{name}": value for name, value in _named(validation, rows=False).items()})
     test = _measure(engine, evaluate, data.test, data.tests)
-    log.metrics(state, _numbers(test))
-    return Outcome(metrics=_numbers(test), arrays=_rows(test))
+    metrics = _named(test, rows=False)
+    log.metrics(state, metrics)
+    return Outcome(metrics=metrics, arrays=_named(test, rows=True))
 
 
 def _measure(engine: Engine, evaluate: Evaluate, source: Episodes, tests: int) -> dict[str, tuple[Tensor, Tensor]]:
@@ -65,19 +66,11 @@ def _measure(engine: Engine, evaluate: Evaluate, source: Episodes, tests: int) -
     return {name: confidence_interval(torch.cat([one[name] for one in found])) for name in found[0]}
 
 
-def _numbers(measured: dict[str, tuple[Tensor, Tensor]]) -> dict[str, float]:
-    numbers = {name: pair for name, pair in measured.items() if pair[0].ndim == 0}
-    return {
-        key: value.item()
-        for name, (mean, interval) in numbers.items()
-        for key, value in ((name, mean), (f"{name}_interval", interval))
-    }
-
-
-def _rows(measured: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Any]:
-    rows = {name: pair for name, pair in measured.items() if pair[0].ndim}
+def _named(measured: dict[str, tuple[Tensor, Tensor]], *, rows: bool) -> dict[str, Any]:
+    """Means and intervals by name: of the metrics that are a row, or of those that are a number."""
     return {
         key: value.tolist()
-        for name, (mean, interval) in rows.items()
+        for name, (mean, interval) in measured.items()
+        if bool(mean.ndim) is rows
         for key, value in ((name, mean), (f"{name}_interval", interval))
     }
