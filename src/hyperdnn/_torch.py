@@ -87,7 +87,14 @@ def is_mapped(*tensors: Tensor | None) -> bool:
 
     Fused kernels and conversions to Python have no batching rule; code that uses them asks first.
     """
-    return any(t is not None and _functorch.is_batchedtensor(t) for t in tensors)
+    return any(t is not None and _is_batched(t) for t in tensors)
+
+
+def _is_batched(tensor: Tensor) -> bool:
+    # In vmap(grad(...)) the dimension is hidden below the gradient's wrapper, which the compiler cannot be asked about.
+    while not torch.compiler.is_compiling() and _functorch.is_gradtrackingtensor(tensor):
+        tensor = _functorch.get_unwrapped(tensor)
+    return bool(_functorch.is_batchedtensor(tensor))
 
 
 def is_transformed() -> bool:

@@ -221,7 +221,7 @@ def train_variant(
     done: dict[str, Any] = {
         "metrics": {name: float(value) for name, value in {**outcome.metrics, **sizes}.items()},
         "arrays": {**outcome.arrays, **_embeddings(model)},
-        "device": str(next(model.parameters()).device),
+        "device": str(next(model.parameters(), torch.empty(0)).device),  # nearest neighbours have none
     }
     if kept is None:
         return _Trained(**done, seconds=time.perf_counter() - start, end=log.position())

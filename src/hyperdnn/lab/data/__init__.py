@@ -9,7 +9,8 @@ sequence made of random bits.
 
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
-known and new items, of which `NewItems`, in an `Adaptation`, make `NewItemBatch`.
+known and new items, of which `NewItems`, in an `Adaptation`, make a `NewItemBatch`. `few_shot` makes `FewShot` data,
+whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a few samples of each class.
 
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
@@ -19,7 +20,9 @@ from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
 from hyperdnn.lab.data._continual import permuted, split
 from hyperdnn.lab.data._copy import permuted_copy
 from hyperdnn.lab.data._drawn import DrawnContexts
+from hyperdnn.lab.data._episodes import Episode, Episodes, EpisodeShape, FewShot
 from hyperdnn.lab.data._fetch import DataError, available, path
+from hyperdnn.lab.data._fewshot import few_shot
 from hyperdnn.lab.data._folds import folds
 from hyperdnn.lab.data._ihdp import ihdp, simulated_study
 from hyperdnn.lab.data._load import load
@@ -59,6 +62,11 @@ __all__ = [
     "NewItems",
     "Adaptation",
     "NewItemBatch",
+    "few_shot",
+    "FewShot",
+    "Episodes",
+    "Episode",
+    "EpisodeShape",
     "path",
     "available",
     "Source",

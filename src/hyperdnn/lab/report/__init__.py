@@ -3,16 +3,26 @@
 `summarise`, `judge` and `environment` make the parts of results.json, `write_json` and `read_json` keep it, and
 `measured` reads the numbers of all its variants.
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
-HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `scatter2d`, `curves`, `agreement`,
-`against` and `bands`, or takes `continual_figures`, which every sequence of tasks can use, `uncertainty_figures`, which
-every distribution over networks can, `effect_figures`, or `pareto_figures`, with `fronts` for models between losses.
+HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d`,
+`curves`, `agreement`, `against` and `bands`, or takes `continual_figures`, which every sequence of tasks can use,
+`uncertainty_figures`, which every distribution over networks can, `effect_figures`, `fewshot_figures`, or
+`pareto_figures`, with `fronts` for models between losses.
 """
 
 from hyperdnn.lab.report._agreement import agreement
 from hyperdnn.lab.report._continual import continual_figures
 from hyperdnn.lab.report._effects import effect_figures
 from hyperdnn.lab.report._environment import environment
-from hyperdnn.lab.report._figures import against, bands, bars_by_task, curves, heatmap, scatter2d
+from hyperdnn.lab.report._fewshot import fewshot_figures
+from hyperdnn.lab.report._figures import (
+    against,
+    bands,
+    bars_by_task,
+    bars_with_intervals,
+    curves,
+    heatmap,
+    scatter2d,
+)
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
@@ -40,6 +50,7 @@ __all__ = [
     "Figure",
     "heatmap",
     "bars_by_task",
+    "bars_with_intervals",
     "scatter2d",
     "curves",
     "agreement",
@@ -51,5 +62,6 @@ __all__ = [
     "effect_figures",
     "fronts",
     "pareto_figures",
+    "fewshot_figures",
     "write_page",
 ]

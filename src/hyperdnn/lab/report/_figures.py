@@ -5,9 +5,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from hyperdnn.errors import MissingExtraError
-from hyperdnn.lab.report._svg import Figure, canvas, svg
+from hyperdnn.lab.report._svg import INK, Figure, canvas, svg
 
-__all__ = ["against", "bands", "bars_by_task", "colour", "curves", "heatmap", "name_colours", "say_empty", "scatter2d"]
+__all__ = [
+    "against",
+    "bands",
+    "bars_by_task",
+    "bars_with_intervals",
+    "colour",
+    "curves",
+    "heatmap",
+    "name_colours",
+    "say_empty",
+    "scatter2d",
+]
 
 _PALETTE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe & Ito, 2008
 _LEGEND_LETTERS: Final = 70  # across a figure
@@ -68,6 +79,34 @@ def bars_by_task(values: Mapping[str, Sequence[float | None]], *, title: str, ca
         return Figure(title=title, caption=caption, alt=alt, image=svg(figure))
 
 
+def bars_with_intervals(
+    values: Mapping[str, tuple[float, float]], *, title: str, caption: str = "", ylabel: str
+) -> Figure:
+    """One bar for each variant, with the interval in which its value lies.
+
+    Args:
+        values: variant -> value and half-width of its interval, in the unit of `ylabel`; nan leaves a gap.
+        title: above the picture.
+        caption: below it.
+        ylabel: what the values are.
+    """
+    with canvas() as (figure, axes):
+        for k, (variant, (value, half)) in enumerate(values.items()):
+            axes.bar([k], [value], width=0.7, color=colour(k), label=variant)
+            if math.isfinite(value):
+                axes.errorbar([k], [value], yerr=[half], color=INK, capsize=4, linewidth=1)
+                axes.annotate(f"{value:.1f}", (k, value + half), xytext=(0, 3), textcoords="offset points", ha="center")
+        if values:
+            axes.set_xticks([])
+            axes.margins(y=0.12)
+            name_colours(figure, values)
+        else:
+            say_empty(axes)
+        axes.set_ylabel(ylabel)
+        alt = f"Bars with intervals for {len(values)} variants ({', '.join(values)}). {title}."
+        return Figure(title=title, caption=caption, alt=alt, image=svg(figure))
+
+
 def scatter2d(
     points: Sequence[Sequence[float | None]], labels: Sequence[str], *, title: str, caption: str = ""
 ) -> Figure:
@@ -98,7 +137,13 @@ def scatter2d(
 
 
 def curves(
-    lines: Mapping[str, Sequence[float | None]], *, title: str, caption: str = "", xlabel: str, ylabel: str
+    lines: Mapping[str, Sequence[float | None]],
+    *,
+    title: str,
+    caption: str = "",
+    xlabel: str,
+    ylabel: str,
+    first: int = 1,
 ) -> Figure:
     """One line for each name over 1, 2, 3, ...; gaps where values are None or nan.
 
@@ -108,11 +153,12 @@ def curves(
         caption: below it.
         xlabel: what is counted.
         ylabel: what the values are.
+        first: what is counted at the first value.
     """
     longest = max(map(len, lines.values()), default=0)
     with canvas() as (figure, axes):
         for k, (name, row) in enumerate(lines.items()):
-            counts = range(1, len(row) + 1)
+            counts = range(first, first + len(row))
             marker = "o" if longest <= 50 else ""
             axes.plot(counts, _numbers(row), color=colour(k), label=name, marker=marker, markersize=3)
         if longest:

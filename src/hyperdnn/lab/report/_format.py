@@ -92,7 +92,7 @@ def _count(seeds: Sequence[int]) -> int:
 
 
 def _is_fraction(metric: str) -> bool:
-    return metric.endswith("accuracy") or metric == "forgetting"
+    return metric.removesuffix("_interval").endswith("accuracy") or metric == "forgetting"
 
 
 def _is_count(metric: str) -> bool:

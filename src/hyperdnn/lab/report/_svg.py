@@ -10,24 +10,24 @@ from typing import Any, Final, final
 
 from hyperdnn.errors import MissingExtraError
 
-__all__ = ["Figure", "canvas", "svg"]
+__all__ = ["INK", "Figure", "canvas", "svg"]
 
 _SIZE: Final = (4.8, 3.4)  # inches; two such figures side by side on a desk, one on a phone, both readable
-_INK: Final = "#010203"  # stands for the page's own text colour until the SVG is written
+INK: Final = "#010203"  # stands for the page's own text colour until the SVG is written
 _STYLE: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "svg.fonttype": "none",
         "svg.hashsalt": "hyperdnn",  # the same figure is the same file
         "font.size": 8,
-        "text.color": _INK,
+        "text.color": INK,
         "text.parse_math": False,  # a name with dollar signs is a name
-        "axes.labelcolor": _INK,
-        "axes.edgecolor": _INK,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": INK,
         "axes.linewidth": 0.6,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "xtick.color": _INK,
-        "ytick.color": _INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
         "legend.frameon": False,
         "figure.constrained_layout.use": True,
     }
@@ -78,4 +78,4 @@ def svg(figure: Any) -> str:
     opening = re.sub(r'\s(width|height)="[^"]*"', "", opening)
     # inside a page, a style sheet would reach out of the figure
     rest = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", rest, flags=re.DOTALL)
-    return f"{opening}>{rest}".strip().replace(_INK, "currentColor")
+    return f"{opening}>{rest}".strip().replace(INK, "currentColor")

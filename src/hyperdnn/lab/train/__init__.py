@@ -1,23 +1,26 @@
 """Training loops, and what they share.
 
 `fit` trains on one data set, `stages` one part of a model after the other, each a `Stage`, `sequence` on task after
-task, `joint` on all tasks of a sequence at once, and `rounds` the weights that a `Server` (`Generating`,
-`Averaging`) sends to `Clients`, each with data of its own.
+task, `joint` on all tasks of a sequence at once, `episodes` on few-shot problems, and `rounds` the weights that a
+`Server` (`Generating`, `Averaging`) sends to `Clients`, each with data of its own.
 
 A loop takes a `State`, which holds everything that changes while it runs and is what a recipe's step may read;
 `Settings` (and `ClientSettings`), which belong in a configuration; and a `Log`, which keeps the numbers, shows progress
 and may pass numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With
 `Checkpoints` in its state, it can be killed and goes on as if it had not been; `gather_weights` makes one file of the
 weights in one. `launch` starts the processes that train together. `keep_earlier_tasks` and `change_of_earlier_tasks`
-let a hypernet not forget in a `sequence`. `Step`, `Evaluate`, `Validate`, `BeforeTask`, `AfterTask`, `Draw`, `Data` and
-`Samples` say what a recipe's functions and its data look like.
+let a hypernet not forget in a `sequence`; `adapt` is a few gradient steps inside a model, which can be differentiated.
+`Step`, `Evaluate`, `Validate`, `BeforeTask`, `AfterTask`, `Draw`, `Data`, `Samples` and `TaskLoss` say what a recipe's
+functions and its data look like.
 """
 
+from hyperdnn.lab.train._adapt import TaskLoss, adapt
 from hyperdnn.lab.train._checkpoints import Checkpoints
 from hyperdnn.lab.train._client import Client, ClientModel
 from hyperdnn.lab.train._client_settings import ClientSettings
 from hyperdnn.lab.train._clients import Clients, Reply, Sent
 from hyperdnn.lab.train._engine import TrainingError
+from hyperdnn.lab.train._episodes import episodes
 from hyperdnn.lab.train._fit import fit
 from hyperdnn.lab.train._gather import gather_weights
 from hyperdnn.lab.train._joint import joint
@@ -43,6 +46,9 @@ __all__ = [
     "rounds",
     "keep_earlier_tasks",
     "change_of_earlier_tasks",
+    "episodes",
+    "adapt",
+    "TaskLoss",
     "State",
     "Settings",
     "ClientSettings",

@@ -130,8 +130,8 @@ class Engine:
         if stopping is not None:
             stopping.finish()
 
-    def evaluate(self, evaluate: Callable[[Any, Any], Found], data: Data) -> Found:
-        """What the model says of data, such as the recipe's metrics on one task: in evaluation, without gradients."""
+    def evaluate(self, evaluate: Callable[[Any, Any], Found], data: Any) -> Found:
+        """What the model says of data, such as the recipe's metrics on a task: in evaluation, without gradients."""
         self.state.model.eval()
         with torch.no_grad(), self._precision():
             return evaluate(self.state.model, data)

@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from hyperdnn._torch import is_mapped
+from hyperdnn._torch import has_transform
 from hyperdnn.encoders import Table
 from hyperdnn.inspect import Finding, health
 from hyperdnn.lab.train._log import Log
@@ -92,7 +92,7 @@ class Watch:
         return f"The loss came first: all weights and the last gradients are finite{size}."
 
     def _passing(self, path: str, hypernet: nn.Module, args: tuple[Any, ...], weights: Weights) -> Weights | None:
-        if not is_mapped(next(iter(weights.values()))):
+        if not has_transform():  # whose tensors are not to be kept
             self.generated[path] = (args[0] if args else None, weights)
         if self.clip is None:
             return None

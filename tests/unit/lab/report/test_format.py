@@ -72,3 +72,9 @@ def test_configuration_values_are_plain_words() -> None:
         "100, 100",
         "0.1",
     ]
+
+
+def test_an_interval_has_the_unit_of_its_metric() -> None:
+    assert module.heading("accuracy_interval") == "accuracy interval (%)"
+    assert module.number("accuracy_interval", 0.0123) == "1.23"
+    assert module.heading("outside_auroc_interval") == "outside auroc interval"

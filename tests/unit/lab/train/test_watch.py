@@ -157,6 +157,19 @@ def test_every_hypernet_inside_a_model_is_watched(often, tasks):
     assert all("of task 0, critic: " in text for text in told)
 
 
+def test_what_is_generated_inside_a_transform_is_not_kept(often, tasks):
+    model = _model(encoders.Vector(6))
+    engine = Engine(_state(model), often)
+
+    def step(model, batch, state):
+        slope = torch.vmap(torch.func.grad(lambda context: model(batch.inputs, context=context).square().mean()))
+        moved = slope(torch.ones(3, 6)).square().mean()
+        assert engine.watch.generated == {}
+        return {"loss": moved}
+
+    _optimise(engine, step, tasks[0], iterations=2)
+
+
 def test_nothing_stays_behind(often, tasks):
     model = _model()
     engine = Engine(_state(model), often)

@@ -1,0 +1,1 @@
+"""Learning new classes from a few samples."""
