@@ -23,11 +23,11 @@ Differs.
     are common in the field, four convolutions of 64 filters and 60,000 updates; the default setting has 16 and 500. Its
     rates were chosen on validation characters, for MAML too.
 
-    On these, row sharing came to 75 % with all the numbers and to 67 % with half of them, and MAML to 82 %. What
-    else was tried: learning rates of 0.00125 (68 and 66 %), 0.005 (71, 63 and MAML 80 %) and 0.01 (66 %); and after
-    200 updates, where this form was at 66 %, rates from 0.02 to 0.2 at the start (65 to 66 %), templates scaled so
-    that ``H^T H`` has the trace of the identity (61 to 65 %), and templates for the output layer, too (61 %, 50 %
-    with half the numbers).
+    On these, row sharing came to 75 % with all the numbers and to 67 % with half of them, and MAML to 82 %. What else
+    was tried: learning rates of 0.00125 (68 and 66 %), 0.005 (71, 63 and MAML 80 %) and 0.01 (66 %); and after 200
+    updates at 0.005, where this form was at 66 %, rates from 0.02 to 0.2 at the start (65 to 66 %), templates scaled so
+    that ``H^T H`` has the trace of the identity (61 to 65 %), and templates for the output layer, too (61 %, 50 % with
+    half the numbers).
 
 Expected.
     Accuracy on five new characters of which one image each is known, in per cent: mean and spread of three seeds, as in
