@@ -59,7 +59,7 @@ def solve_in_many(objective: Tensor, matrix: Tensor, lower: Tensor) -> Tensor:
 
 def _solve(objective: Tensor, matrix: Tensor, lower: Tensor) -> list[float]:
     try:
-        from scipy.optimize import linprog  # type: ignore[import-untyped]
+        from scipy.optimize import linprog
     except ImportError as error:
         raise MissingExtraError("scikit-learn", extra="lab") from error  # which brings scipy
     kept, size = lower.isfinite(), len(objective)
