@@ -25,17 +25,18 @@ Differs.
     movies and so knows more than is usual.
 
 Expected.
-    Root mean square error in stars over new movies, by the number of known ratings; mean and spread of three seeds, as
-    in ``results/``. The publication's figures were not at hand.
+    Root mean square error in stars over new movies, by the number of known ratings; mean of three seeds, as in
+     ``results/``, whose spread is about .01. All claims hold; from two ratings on, metadata costs more than it tells.
+    The publication's figures were not at hand.
 
     ================  ====  ====  ====  ====  ====  ====
     known ratings     0     1     2     4     8     16
     ================  ====  ====  ====  ====  ====  ====
-    hypernet          ..    ..    ..    ..    ..    ..
-    without metadata  ..    ..    ..    ..    ..    ..
-    without ratings   ..    ..    ..    ..    ..    ..
-    ridge             ..    ..    ..    ..    ..    ..
-    mean              ..    ..    ..    ..    ..    ..
+    hypernet          .930  .915  .906  .894  .884  .877
+    without metadata  .935  .915  .903  .886  .873  .863
+    without ratings   .927  .927  .927  .927  .927  .927
+    ridge             .932  .922  .916  .904  .892  .879
+    mean              1.00  1.25  1.11  1.03  .981  .957
     ================  ====  ====  ====  ====  ====  ====
 """
 
