@@ -26,7 +26,7 @@ Differs.
 
 Expected.
     Root mean square error in stars over new movies, by the number of known ratings; mean of three seeds, as in
-     ``results/``, whose spread is about .01. All claims hold; from two ratings on, metadata costs more than it tells.
+    ``results/``, whose spread is about .01. All claims hold; from two ratings on, metadata costs more than it tells.
     The publication's figures were not at hand.
 
     ================  ====  ====  ====  ====  ====  ====
