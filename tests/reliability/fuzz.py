@@ -88,7 +88,8 @@ def _command() -> None:
     parser.add_argument("--inputs", type=int, default=10_000, help="over all kinds")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", type=Path, help="the page whose table is replaced")
+    # at once: command lines are tried in a folder of their own
+    parser.add_argument("--write", type=lambda text: Path(text).resolve(), help="the page whose table is replaced")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     for name in ("lightning_fabric", "hyperdnn.planning", "hyperdnn.lab._experiment"):
