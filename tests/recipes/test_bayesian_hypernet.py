@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from hyperdnn import bodies, lab
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab._discover import configuration
 from hyperdnn.recipes.uncertainty import bayesian_hypernet as recipe
 
@@ -124,3 +125,16 @@ def test_a_regression_set_goes_the_same_way(config: recipe.Config) -> None:
     recipe.step(model, batch, state(model, config))["loss"].backward()
     assert model.target.module.log_scale.grad.any()
     assert {"rmse", "nll", "coverage_90"} < recipe.evaluate(model.eval(), data).keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"dropout": 0.0}, "dropout: expected more than 0 and less than 1"),
+        ({"precision": 0.0}, "precision: expected a positive number"),
+        ({"draws": 0}, "draws: expected 1 or more"),
+    ],
+)
+def test_what_could_not_be_measured_is_refused_before_training(changes: dict[str, float], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        recipe.Config(**changes)

@@ -7,10 +7,11 @@ from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import lab
+from hyperdnn.errors import ConfigError
 from hyperdnn.recipes.continual import recurrent as recipe
 
 COPY = recipe.Config(
-    num_tasks=3, steps=2, sizes=(40, 10, 10), units=5, hypernet=(6,), task_features=3, chunk_features=3, chunk=30
+    num_tasks=3, steps=3, sizes=(40, 10, 10), units=5, hypernet=(6,), task_features=3, chunk_features=3, chunk=30
 )
 ROWS = replace(COPY, source="digits")
 
@@ -34,7 +35,7 @@ def test_copying_has_outputs_of_each_tasks_own_and_images_share_theirs():
         outputs = net(batch.inputs)
         assert outputs.shape[2] == count
         found = recipe.answers(outputs, batch)
-        expected = outputs[:, -2:, 2] if count > 1 else outputs[:, -1, 0]
+        expected = outputs[:, -3:, 2] if count > 1 else outputs[:, -1, 0]
         assert found.equal(expected)
 
 
@@ -43,9 +44,9 @@ def test_bits_are_summed_over_time_steps_and_only_where_asked():
     expected = sum(F.binary_cross_entropy_with_logits(logits[:, t], bits[:, t]) for t in range(3))
     torch.testing.assert_close(recipe.task_loss(logits, bits), expected)
     batch = recipe.data(COPY)[0].train[:4]
-    outputs = torch.randn(4, 5, 3, 7)
+    outputs = torch.randn(4, 7, 3, 7)
     other = outputs.clone()
-    other[:, :3] += 1.0  # while the pattern is read, whatever comes out is right
+    other[:, :4] += 1.0  # while the pattern is read, whatever comes out is right
     assert recipe.answers(other, batch).equal(recipe.answers(outputs, batch))
 
 
@@ -98,3 +99,9 @@ def test_accuracy_counts_bits_and_images():
     assert recipe.evaluate(model, task)["accuracy"] == pytest.approx(
         (told == batch.targets.bool()).float().mean().item()
     )
+
+
+@pytest.mark.parametrize("name", ["num_tasks", "steps", "units", "chunk", "fisher"])
+def test_sizes_are_checked_before_the_first_task(name):
+    with pytest.raises(ConfigError, match=f"{name}: expected 1 or more, got 0"):
+        replace(COPY, **{name: 0})

@@ -1,6 +1,7 @@
 """``demo`` and ``run``: train a recipe with its baselines, and leave a run folder and a page behind."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -236,4 +237,4 @@ def _typed(config: Any, options: argparse.Namespace) -> Any:
 
 
 def _words(text: str) -> list[str]:
-    return text.split(",")
+    return re.split(r",(?! )", text)  # a name may hold a comma and a blank

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 from hyperdnn.errors import ConfigError
+from hyperdnn.nn import HyperLSTMCell, Recurrent
 
 __all__ = ["keep_dropout"]
 
@@ -39,12 +41,15 @@ def keep_dropout(module: nn.Module) -> Iterator[None]:
             "Build it with dropout, as in bodies.MLP(7, 32, dropout=0.1)."
         )
     modes = [(layer, layer.training) for layer in module.modules()]
+    fast = torch.backends.mha.get_fastpath_enabled()
     try:
         module.eval()
         for layer in layers:
             layer.training = True
+        torch.backends.mha.set_fastpath_enabled(False)  # a transformer layer in evaluation takes it past its dropout
         yield
     finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
         for layer, mode in modes:
             layer.training = mode
 
@@ -52,4 +57,6 @@ def keep_dropout(module: nn.Module) -> Iterator[None]:
 def _drops(layer: nn.Module) -> bool:
     if isinstance(layer, _DROPOUT):
         return layer.p > 0
-    return isinstance(layer, nn.RNNBase | nn.MultiheadAttention) and layer.dropout > 0
+    if isinstance(layer, HyperLSTMCell):
+        return layer.recurrent_dropout > 0
+    return isinstance(layer, nn.RNNBase | Recurrent | nn.MultiheadAttention) and layer.dropout > 0

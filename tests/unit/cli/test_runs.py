@@ -37,6 +37,10 @@ def test_options_reach_the_run(toys, calls):
     assert call["folder"].name.endswith("-5")
 
 
+def test_a_variant_may_have_a_comma_in_its_name():
+    assert _runs._words("hypernet,hypernet, EPO,separate") == ["hypernet", "hypernet, EPO", "separate"]
+
+
 def test_all_variants_run_with_progress_unless_told_otherwise(toys, calls):
     main(["run", "toys/bear"])
     assert (calls[0]["variants"], calls[0]["progress"]) == (None, True)

@@ -6,6 +6,7 @@ import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads
 from hyperdnn.errors import ConfigError
 from hyperdnn.models import keep_dropout
+from hyperdnn.nn import HyperLSTM, Recurrent
 
 DRAWS = torch.zeros(6, dtype=torch.long)
 
@@ -92,19 +93,27 @@ def test_without_dropout_it_is_refused() -> None:
         pass
 
 
+@pytest.mark.parametrize("gradients", [True, False])
 @pytest.mark.parametrize(
     "layer",
-    [nn.LSTM(3, 3, 2, dropout=0.5, batch_first=True), nn.TransformerEncoderLayer(3, 1, 4, batch_first=True)],
-    ids=["lstm", "transformer"],
+    [
+        nn.LSTM(3, 3, 2, dropout=0.5, batch_first=True),
+        Recurrent(nn.LSTM(3, 3, 2, dropout=0.5, batch_first=True)),
+        HyperLSTM(3, 4, 2, 2, recurrent_dropout=0.5, batch_first=True),
+        nn.TransformerEncoderLayer(3, 1, 4, dropout=0.5, batch_first=True),
+        nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 4, dropout=0.5, batch_first=True), 2),
+    ],
+    ids=["lstm", "taken over", "hyper lstm", "layer", "transformer"],
 )
-def test_layers_with_dropout_of_their_own_count(layer: nn.Module) -> None:
+def test_layers_with_dropout_of_their_own_count(layer: nn.Module, gradients: bool) -> None:
     layer.eval()
-    x = torch.ones(6, 4, 3)
+    x = torch.ones(6, 4, 4 if isinstance(layer, nn.TransformerEncoder) else 3)
 
     def outputs() -> torch.Tensor:
         out = layer(x)
         return out[0] if isinstance(out, tuple) else out
 
-    with keep_dropout(layer):
+    with torch.set_grad_enabled(gradients), keep_dropout(layer):
         assert distinct(outputs().flatten(1)) == 6
     assert not layer.training
+    assert torch.backends.mha.get_fastpath_enabled()

@@ -7,6 +7,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from hyperdnn.errors import ConfigError
 from hyperdnn.layout import ParamLayout
 from hyperdnn.models import keep_dropout
 from hyperdnn.targets import Target
@@ -24,13 +25,17 @@ class MCDropout(nn.Module):
     Args:
         net: with dropout in it.
 
+    Raises:
+        ConfigError: there is none that could stay on.
+
     Source:
         Gal & Ghahramani, "Dropout as a Bayesian Approximation", ICML 2016.
     """
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.net = net
+        with keep_dropout(net):  # refuses a network without dropout now, not when it has been trained
+            self.net = net
 
     def forward(self, *args: Any, context: Context, **kwargs: Any) -> Any:
         """Run the network in the mode it is in; the context is ignored."""
@@ -54,6 +59,9 @@ class DeepEnsemble(nn.Module):
     Args:
         nets: one for each member, without buffers of their own; the first is taken over.
 
+    Raises:
+        ConfigError: there is no network.
+
     Source:
         Lakshminarayanan, Pritzel & Blundell, "Simple and Scalable Predictive Uncertainty Estimation using Deep
         Ensembles", NeurIPS 2017.
@@ -61,6 +69,8 @@ class DeepEnsemble(nn.Module):
 
     def __init__(self, nets: Sequence[nn.Module]) -> None:
         super().__init__()
+        if not nets:
+            raise ConfigError("nets: expected at least one network.")
         layout = ParamLayout.of(nets[0])
         starts = [layout.join({name: net.get_parameter(name).detach() for name in layout.names}) for net in nets]
         self.rows = nn.Parameter(torch.stack(starts))

@@ -1,5 +1,6 @@
 """The copy task: how long a recurrent network can remember."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,8 +15,9 @@ def permuted_copy(*, tasks: int = 5, steps: int = 5, width: int = 7, sizes: Sequ
     """Read random bits for some steps, then a stop flag, then write them down, in another order in each task.
 
     Inputs are ``(samples, 2 * steps + 1, width + 1)``: the bits, the flag in a column of its own, and zeros. Targets
-    are what is to be written during the zeros, ``(samples, steps, width)``. Task 0 keeps the order; the inputs are the
-    same in all tasks, so the context alone tells what to do.
+    are what is to be written during the zeros, ``(samples, steps, width)``. Task 0 keeps the order, no two tasks have
+    the same; the inputs are the same in all tasks, so the context alone tells what to do. Short patterns come again:
+    there are ``2 ** (steps * width)`` of them, and those to test are not kept apart from those to train.
 
     Args:
         tasks: how many; task t has context t.
@@ -25,7 +27,7 @@ def permuted_copy(*, tasks: int = 5, steps: int = 5, width: int = 7, sizes: Sequ
         seed: of patterns and orders; the first orders do not change when more tasks are asked for.
 
     Raises:
-        ConfigError: numbers that make no sense.
+        ConfigError: numbers that make no sense, or more tasks than orders.
 
     Source:
         Graves, Wayne & Danihelka, "Neural Turing machines", 2014; permuted over time as Ehret et al., "Continual
@@ -33,6 +35,10 @@ def permuted_copy(*, tasks: int = 5, steps: int = 5, width: int = 7, sizes: Sequ
     """
     if min(tasks, steps, width) < 1:
         raise ConfigError(f"permuted_copy: expected tasks, steps and width from 1, got {tasks}, {steps} and {width}.")
+    if tasks > math.factorial(steps):
+        raise ConfigError(
+            f"tasks: {steps} steps have {math.factorial(steps)} orders, got {tasks} tasks. Take more steps."
+        )
     if len(sizes) != 3 or min(sizes) < 1:
         raise ConfigError(f"sizes: expected three numbers of 1 or more, to train, validate and test, got {sizes}.")
     generator = torch.Generator().manual_seed(seed)
@@ -43,7 +49,10 @@ def permuted_copy(*, tasks: int = 5, steps: int = 5, width: int = 7, sizes: Sequ
         read[:, :steps, :width] = bits
         read[:, steps, width] = 1
         inputs.append(read)
-    orders = [torch.arange(steps), *(torch.randperm(steps, generator=generator) for _ in range(tasks - 1))]
+    orders = [list(range(steps))]
+    while len(orders) < tasks:
+        order = torch.randperm(steps, generator=generator).tolist()
+        orders += [order] if order not in orders else []
     found = []
     for context, order in enumerate(orders):
         train, validation, test = (

@@ -55,6 +55,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, lab
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab import baselines, losses, metrics
 
 SCALES = "*.original0"
@@ -81,6 +82,14 @@ class Config:
     draws: int = 1  # networks in each step
     dropout: float = 0.5  # of the target's hidden units, in the baseline that drops there
     train: lab.train.Settings = lab.train.Settings(iterations=20_000, batch_size=128, lr=1e-3, clip_norm=10.0)
+
+    def __post_init__(self) -> None:
+        lab.config.check_least(self, 0, "seed", "couplings", "warmup")
+        lab.config.check_least(self, 1, "target", "width", "draws")
+        if not 0 < self.precision < math.inf:
+            raise ConfigError(f"precision: expected a positive number, got {self.precision}.")
+        if not 0 < self.dropout < 1:
+            raise ConfigError(f"dropout: expected more than 0 and less than 1, got {self.dropout}.")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -40,7 +40,7 @@ Expected.
 """
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -49,6 +49,7 @@ from torch import Tensor, nn
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, lab, models
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab import baselines, losses, metrics
 
 DRAWS = 100
@@ -70,6 +71,13 @@ class Config:
     masks: int = 1  # of the hypernet in each step, each of which makes a network for the whole batch
     members: int = 5  # of the deep ensemble
     train: lab.train.Settings = lab.train.Settings(iterations=1500, batch_size=100, lr=3e-3)
+
+    def __post_init__(self) -> None:
+        lab.config.check_least(self, 0, "seed")
+        lab.config.check_least(self, 1, "target", "hypernet", "features", "masks", "members")
+        for name in ("dropout", "target_dropout"):
+            if not 0 < getattr(self, name) < 1:
+                raise ConfigError(f"{name}: expected more than 0 and less than 1, got {getattr(self, name)}.")
 
 
 def build(config: Config) -> hd.HyperDNN:
@@ -131,6 +139,20 @@ def ensemble_step(model: nn.Module, batch: lab.data.Batch, state: lab.train.Stat
     """The likelihood of each member on its own part of the batch."""
     outputs = model(batch.inputs.view(state.config.members, -1, *batch.inputs.shape[1:]), context=batch.context)
     return {"loss": losses.gaussian_nll(outputs.flatten(0, 1), batch.targets).mean()}
+
+
+def fit_members(
+    state: lab.train.State,
+    data: lab.data.Task,
+    settings: lab.train.Settings,
+    *,
+    step: lab.train.Step,
+    evaluate: lab.train.Evaluate,
+    log: lab.train.Log,
+) -> lab.train.Outcome:
+    """Batches with a part for each member, each of them as large as the others' batches."""
+    settings = replace(settings, batch_size=settings.batch_size * state.config.members)
+    return lab.train.fit(state, data, settings, step=step, evaluate=evaluate, log=log)
 
 
 def networks(model: Any, inputs: Tensor) -> Tensor:
@@ -209,7 +231,7 @@ RECIPE = lab.Recipe(
         "hypernet": lab.Variant(),
         "target dropout": lab.Variant(build=build_dropout, step=plain_step),
         "deterministic": lab.Variant(build=build_plain, step=plain_step),
-        "deep ensemble": lab.Variant(build=build_ensemble, step=ensemble_step, changes={"train.batch_size": 500}),
+        "deep ensemble": lab.Variant(build=build_ensemble, step=ensemble_step, loop=fit_members),
     },
     figures=lab.report.uncertainty_figures,
 )

@@ -26,8 +26,6 @@ def test_dropout_draws_a_mask_for_each_context_and_sample() -> None:
     assert len(outputs.flatten(0, 1).unique(dim=0)) == 20
     assert not any(module.training for module in model.modules())
     assert model(x, context=None).equal(model.net(x))
-    with pytest.raises(ConfigError, match="no dropout that could stay on"):
-        MCDropout(net(0.0)).ensemble(CONTEXTS)(x)
 
 
 def test_dropout_keeps_the_mean() -> None:
@@ -55,3 +53,10 @@ def test_members_are_trained_apart() -> None:
     assert [name for name, _ in model.named_parameters()] == ["rows"]
     model(torch.randn(3, 5, 2, 3), context=None)[1].sum().backward()
     assert model.rows.grad.any(1).tolist() == [False, True, False]
+
+
+def test_what_could_not_predict_is_refused_before_it_is_trained() -> None:
+    with pytest.raises(ConfigError, match="no dropout that could stay on"):
+        MCDropout(net(0.0))
+    with pytest.raises(ConfigError, match="expected at least one network"):
+        DeepEnsemble([])

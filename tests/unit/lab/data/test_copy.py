@@ -30,6 +30,12 @@ def test_tasks_differ_in_the_order_alone():
         assert sorted(order) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_order_comes_twice(seed):
+    targets = [task.train.targets for task in _tasks(tasks=6, steps=3, seed=seed)]
+    assert not any(one.equal(other) for k, one in enumerate(targets) for other in targets[:k])
+
+
 def test_a_seed_decides_and_more_tasks_leave_the_first_as_they_are():
     one, more, other = _tasks(), _tasks(tasks=5), _tasks(seed=1)
     assert all(a.test.targets.equal(b.test.targets) for a, b in zip(one, more, strict=False))
@@ -37,7 +43,12 @@ def test_a_seed_decides_and_more_tasks_leave_the_first_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("changes", "match"), [({"tasks": 0}, "tasks, steps and width"), ({"sizes": (5, 5)}, "three numbers")]
+    ("changes", "match"),
+    [
+        ({"tasks": 0}, "tasks, steps and width"),
+        ({"sizes": (5, 5)}, "three numbers"),
+        ({"tasks": 7, "steps": 3}, r"3 steps have 6 orders, got 7 tasks\. Take more steps"),
+    ],
 )
 def test_numbers_that_make_no_sense_are_refused(changes, match):
     with pytest.raises(ConfigError, match=match):
