@@ -1,6 +1,7 @@
 """``demo`` and ``run``: train a recipe with its baselines, and leave a run folder and a page behind."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -69,10 +70,8 @@ def run_recipe(options: argparse.Namespace) -> int:
     with usage():
         run, folder = _requested(options)
         _check(run, options.name)
-    from hyperdnn.lab.train._processes import are_several  # torch: wrong usage is answered before
-
-    if options.engine == "flower" and are_several(getattr(run.config, "train", None)):
-        raise UsageError("--engine flower: several devices do not share a federated run. Leave --devices out.")
+    if options.engine == "flower":
+        _check_clients(run)  # torch: wrong usage is answered before
     resume = folder is not None
     options.variants = run.variants
     if not lab.train.launch(getattr(run.config, "train", None)):
@@ -86,7 +85,8 @@ def run_recipe(options: argparse.Namespace) -> int:
     try:
         results = _on_flower(options.name, run.config, train) if options.engine == "flower" else train()
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(way_on(folder, options.line)) from None
+        again = shlex.join(["hyperdnn", "run", options.name, "--resume", str(folder)])  # demo has no such option
+        raise KeyboardInterrupt(way_on(folder, options.line if options.takes_settings else again)) from None
     print(lab.report.table(results))
     print(f"\nReport  {folder / 'report.html'}")
     return 0
@@ -208,6 +208,16 @@ def _check(run: Run, name: str) -> None:
     for variant in run.variants or ():
         if variant not in known:
             raise UsageError(f"no variant '{variant}'.{nearest(variant, known)}")
+
+
+def _check_clients(run: Run) -> None:
+    from hyperdnn.lab.train._client import settings_of
+    from hyperdnn.lab.train._processes import are_several
+
+    with usage():
+        settings_of(run.config)
+    if are_several(getattr(run.config, "train", None)):
+        raise UsageError("--engine flower: several devices do not share a federated run. Leave --devices out.")
 
 
 def configuration_of(options: argparse.Namespace) -> Any:

@@ -1,4 +1,5 @@
 import json
+import shlex
 from dataclasses import dataclass
 
 import pytest
@@ -140,6 +141,21 @@ def test_an_interruption_says_how_to_go_on(toys, calls, monkeypatch, capsys):
         assert main(typed) == 130
         said = capsys.readouterr().err
         assert said.endswith("hyperdnn: interrupted: to go on, type: hyperdnn run toys/bear --beta 1 --resume auto\n")
+
+
+def test_an_interrupted_demo_is_gone_on_with_by_run(toys, calls, monkeypatch, capsys):
+    def stop(*_, folder, **__):
+        (folder / "checkpoints" / "seed-0" / "hypernet" / "step-000005").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    trained = lab.run
+    monkeypatch.setitem(vars(lab), "run", stop)
+    monkeypatch.setattr("hyperdnn.cli._runs._DEMO", "toys/bear")
+    assert main(["demo", "--out", "my runs", "--quiet"]) == 130
+    line = capsys.readouterr().err.partition("to go on, type: ")[2]
+    monkeypatch.setitem(vars(lab), "run", trained)
+    assert main([*shlex.split(line)[1:], "--quiet"]) == 0
+    assert calls[0]["resume"] is True
 
 
 def test_a_run_goes_on_in_another_number_of_processes():
