@@ -1,10 +1,12 @@
 """``reproduce``: measure what publications claim, over several seeds, and keep the answer in ``results/``."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hyperdnn.cli._resume import way_on
 from hyperdnn.cli._runs import add_output_options, execute, new_folder
 from hyperdnn.cli._usage import UsageError, count, usage
 from hyperdnn.errors import HyperDNNError, nearest
@@ -75,7 +77,11 @@ def _reproduce_one(recipe: "RecipeFile", name: str, options: argparse.Namespace)
             path.parent.mkdir(parents=True, exist_ok=True)  # what cannot be kept is not measured
             folder = new_folder(options.out, name, config.seed)
         seeds = range(config.seed, config.seed + (options.seeds or recipe.seeds))
-        results = execute(options, name, config, folder=folder, seeds=seeds)
+        try:
+            results = execute(options, name, config, folder=folder, seeds=seeds)
+        except KeyboardInterrupt:
+            line = shlex.join(["hyperdnn", "run", name, "--resume", str(folder)])
+            raise KeyboardInterrupt(f"{path} is as it was; {way_on(folder, line)}") from None
         print(lab.report.table(results))
         lab.report.write_json(path, _record(recipe, results, path))
     lab.report.refresh_readme(Path("README.md"), options.results)

@@ -2,10 +2,12 @@
 
 import argparse
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +72,11 @@ def run_recipe(options: argparse.Namespace) -> int:
     with usage():
         run, folder = _requested(options)
         _check(run, options.name)
-    from hyperdnn.lab.train._processes import are_several  # torch: wrong usage is answered before
-
-    if options.engine == "flower" and are_several(getattr(run.config, "train", None)):
-        raise UsageError("--engine flower: several devices do not share a federated run. Leave --devices out.")
+    if options.engine == "flower":
+        _check_clients(run)  # torch: wrong usage is answered before
     resume = folder is not None
+    if folder and options.track is None and (folder / "tensorboard").is_dir() and find_spec("tensorboard"):
+        options.track = "tensorboard"  # the event files would end where the run was stopped
     options.variants = run.variants
     if not lab.train.launch(getattr(run.config, "train", None)):
         # Another process than the first one: it trains with the others, who tell it the folder.
@@ -87,7 +89,8 @@ def run_recipe(options: argparse.Namespace) -> int:
     try:
         results = _on_flower(options.name, run.config, train) if options.engine == "flower" else train()
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(way_on(folder, options.line)) from None
+        again = shlex.join(["hyperdnn", "run", options.name, "--resume", str(folder)])  # demo has no such option
+        raise KeyboardInterrupt(way_on(folder, options.line if options.takes_settings else again)) from None
     print(lab.report.table(results))
     print(f"\nReport  {folder / 'report.html'}")
     return 0
@@ -209,6 +212,16 @@ def _check(run: Run, name: str) -> None:
     for variant in run.variants or ():
         if variant not in known:
             raise UsageError(f"no variant '{variant}'.{nearest(variant, known)}")
+
+
+def _check_clients(run: Run) -> None:
+    from hyperdnn.lab.train._client import settings_of
+    from hyperdnn.lab.train._processes import are_several
+
+    with usage():
+        settings_of(run.config)
+    if are_several(getattr(run.config, "train", None)):
+        raise UsageError("--engine flower: several devices do not share a federated run. Leave --devices out.")
 
 
 def configuration_of(options: argparse.Namespace) -> Any:

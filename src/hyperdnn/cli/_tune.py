@@ -55,17 +55,20 @@ def tune_recipe(options: argparse.Namespace) -> int:
         seed = config.seed if options.seed is None else options.seed
         seeds = range(seed, seed + options.seeds)
         folder = options.folder or _folder(options, config, space, seeds)
-        tuning = lab.tune(
-            options.name,
-            config,
-            folder=folder,
-            trials=options.trials,
-            space=space,
-            metric=options.metric,
-            direction=options.direction,
-            seeds=seeds,
-            progress=not options.quiet,
-        )
+        try:
+            tuning = lab.tune(
+                options.name,
+                config,
+                folder=folder,
+                trials=options.trials,
+                space=space,
+                metric=options.metric,
+                direction=options.direction,
+                seeds=seeds,
+                progress=not options.quiet,
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"to go on, type: {options.line}") from None
     page = lab.tuning.write_tuning(tuning, folder, made_by=options.line)
     print(lab.tuning.table(tuning))
     print(f"\nReport  {page}")

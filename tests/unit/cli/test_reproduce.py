@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 
 from hyperdnn import lab
@@ -68,3 +69,23 @@ def test_claims_are_measured_in_one_process(calls, capsys, tmp_path, monkeypatch
     assert main(["reproduce", "continual/task_conditioned", "--out", str(tmp_path)]) == 2
     assert "claims are measured in one process" in capsys.readouterr().err
     assert calls == []
+
+
+def test_an_interruption_says_what_is_kept(toys, calls, capsys, monkeypatch):
+    def stop(*_, folder, **__):
+        if keeps:
+            (folder / "checkpoints" / "seed-0" / "hypernet" / "step-000005").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    trained = lab.run
+    monkeypatch.setitem(vars(lab), "run", stop)
+    keeps = False
+    assert main(["reproduce", "toys/bear", "--quiet"]) == 130
+    kept = "results/toys/bear.json is as it was; before the first checkpoint: nothing of this run is kept\n"
+    assert capsys.readouterr().err == f"hyperdnn: interrupted: {kept}"
+    keeps = True
+    assert main(["reproduce", "toys/bear", "--quiet"]) == 130
+    line = capsys.readouterr().err.partition("results/toys/bear.json is as it was; to go on, type: ")[2]
+    monkeypatch.setitem(vars(lab), "run", trained)
+    assert main([*shlex.split(line)[1:], "--quiet"]) == 0
+    assert (calls[0]["resume"], calls[0]["seeds"]) == (True, [0, 1, 2])

@@ -1,4 +1,5 @@
 import json
+import shlex
 from dataclasses import dataclass
 
 import pytest
@@ -142,6 +143,21 @@ def test_an_interruption_says_how_to_go_on(toys, calls, monkeypatch, capsys):
         assert said.endswith("hyperdnn: interrupted: to go on, type: hyperdnn run toys/bear --beta 1 --resume auto\n")
 
 
+def test_an_interrupted_demo_is_gone_on_with_by_run(toys, calls, monkeypatch, capsys):
+    def stop(*_, folder, **__):
+        (folder / "checkpoints" / "seed-0" / "hypernet" / "step-000005").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    trained = lab.run
+    monkeypatch.setitem(vars(lab), "run", stop)
+    monkeypatch.setattr("hyperdnn.cli._runs._DEMO", "toys/bear")
+    assert main(["demo", "--out", "my runs", "--quiet"]) == 130
+    line = capsys.readouterr().err.partition("to go on, type: ")[2]
+    monkeypatch.setitem(vars(lab), "run", trained)
+    assert main([*shlex.split(line)[1:], "--quiet"]) == 0
+    assert calls[0]["resume"] is True
+
+
 def test_a_run_goes_on_in_another_number_of_processes():
     def run(**train):
         return Run(config=Config(train=Settings(**train)), seeds=[0], variants=None)
@@ -188,3 +204,11 @@ def test_notes_without_end(tmp_path):
     (tmp_path / "env.json").symlink_to("/dev/zero")
     with pytest.raises(UsageError, match=r"its env.json is missing, damaged"):
         stopped(tmp_path, "toys/bear")
+
+
+def test_a_run_that_was_tracked_is_tracked_on(killed, calls):
+    folder = killed("--beta", "2")
+    assert main(["run", "toys/bear", "--resume", str(folder)]) == 0
+    (folder / "tensorboard").mkdir()
+    assert main(["run", "toys/bear", "--resume", str(folder)]) == 0
+    assert [call["track"] for call in calls] == [None, "tensorboard"]

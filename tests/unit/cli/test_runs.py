@@ -117,8 +117,9 @@ def test_the_engine_says_where_clients_are(calls, tmp_path, monkeypatch, capsys)
 
 def test_a_recipe_without_clients_has_no_engine(tmp_path, capsys):
     arguments = ["run", "continual/task_conditioned", "--setting", "tiny", "--out", str(tmp_path), "--engine", "flower"]
-    assert main(arguments) == 1
+    assert main(arguments) == 2
     assert "rounds needs settings for clients" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())  # no folder of a run that never was
 
 
 @pytest.mark.parametrize(

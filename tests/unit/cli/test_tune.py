@@ -3,6 +3,7 @@ import json
 import pytest
 import yaml
 
+from hyperdnn import lab
 from hyperdnn.cli import main
 from hyperdnn.lab._discover import find
 from hyperdnn.lab.config import flatten
@@ -94,3 +95,13 @@ def test_show_says_what_is_searched(capsys):
     assert "  train.lr=1e-4..1e-2:log" in out
     main(["show", NAME, "--json"])
     assert json.loads(capsys.readouterr().out)["space"] == find(NAME).space
+
+
+def test_an_interruption_says_how_to_go_on(home, capsys, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(vars(lab), "tune", stop)
+    assert main([*LINE, "--folder", "found"]) == 130
+    typed = "hyperdnn tune continual/task_conditioned --setting tiny --train.iterations 2 --quiet --trials 2"
+    assert capsys.readouterr().err == f"hyperdnn: interrupted: to go on, type: {typed} --folder found\n"

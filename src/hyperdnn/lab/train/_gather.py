@@ -1,5 +1,7 @@
 """The weights of a checkpoint as one file."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,12 @@ def gather_weights(checkpoint: Path, file: Path) -> None:
         return
     # Copies: parameters that are tied lie in the same memory, which the format does not know.
     whole = {name: t.whole() if isinstance(t, Parts) else t.clone() for name, t in tensors.items()}
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(whole, file)
+        save_file(whole, unfinished)
+        os.replace(unfinished, file)
     except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         raise CheckpointError(f"{file} cannot be written: {error}.") from error

@@ -99,8 +99,7 @@ def rounds(
         return federation.train(batch.context.tolist())
 
     engine.optimise(one_round, draw, iterations=settings.iterations, log=log)
-    state.model.eval()
-    measured = federation.measure(numbers, local.per_round)
+    measured = engine.evaluate(lambda model, chosen: federation.measure(chosen, local.per_round), numbers)
     record = state.record
     metrics = {
         **_means(measured),
@@ -153,7 +152,10 @@ class _Federation:
         answers: dict[int, Mapping[str, float]] = {}
         for start in range(0, len(chosen), together):  # weights of all clients at once may be too many
             part = chosen[start : start + together]
-            answers |= self._heard(part, self.clients.evaluate(self._sent(part)), fault_of_numbers)
+            sent = self._sent(part)
+            with torch.autocast(self.device.type, enabled=False):
+                measured = self.clients.evaluate(sent)
+            answers |= self._heard(part, measured, fault_of_numbers)
         if not answers:
             raise TrainingError(f"no client could be evaluated after {self.state.step} rounds; {self.last}")
         names = dict.fromkeys(name for metrics in answers.values() for name in metrics)

@@ -77,6 +77,9 @@ def tune(
         raise ConfigError("train.devices: tuning trains in one process. Set it to 1, and start without torchrun.")
     texts = dict(recipe.space if space is None else space)
     values = read_space(texts, config)
+    for name in ("train.devices", "train.strategy"):
+        if name in values:
+            raise ConfigError(f"{name}: tuning trains in one process, so there is nothing to search.")
     for name in recipe.variants[variant].changes:
         if name in values:
             raise ConfigError(f"{name}: the variant '{variant}' sets it itself, so searching it changes nothing.")
@@ -138,9 +141,13 @@ def _aim(recipe: Recipe, metric: str | None, direction: Direction | None) -> tup
     if variant not in recipe.variants:
         raise ConfigError(f"metric: no variant '{variant}'.{nearest(variant, recipe.variants)}")
     if direction is None:
-        claim = next((claim for claim in claims if claim.metric.partition("/")[2] == name), None)
+        about = [claim for claim in claims if claim.metric.partition("/")[2] == name]
+        claim = next((claim for claim in about if claim.at_least is None or claim.at_most is None), None)
         if claim is None:
-            raise ConfigError(f"direction: the recipe claims nothing about '{name}'. Say 'maximize' or 'minimize'.")
+            raise ConfigError(
+                f"direction: the recipe claims nothing about '{name}' that says which values are better. Say "
+                "'maximize' or 'minimize'."
+            )
         direction = "maximize" if claim.at_least is not None else "minimize"
     return variant, name, direction
 

@@ -44,3 +44,4 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     write_checkpoint(tmp_path / "final", {"model": {"w": torch.ones(3)}}, about=ABOUT)
     with pytest.raises(CheckpointError, match=r"final cannot be written"):
         gather_weights(tmp_path / "final", tmp_path / "final")
+    assert list(tmp_path.iterdir()) == [tmp_path / "final"]  # nothing half written is left

@@ -195,14 +195,23 @@ def test_all_clients_are_evaluated_every_so_often_and_at_the_end(tmp_path):
 @pytest.mark.parametrize("model", [lambda: Plain(_net()), lambda: hd.HyperDNN.for_tasks(_net(), num_tasks=4)])
 def test_mixed_precision_is_the_servers_alone(model):
     server = Averaging if isinstance(model(), Plain) else hd.lab.train.Generating
-    types = set()
+    types, sent = set(), set()
 
     def step(model, batch, state):
         types.add(model(batch.inputs, context=batch.context).dtype)
         return plain_step(model, batch, state)
 
-    outcome = _rounds(_state(model()), replace(SERVER, iterations=3, precision="bf16-mixed"), step=step, server=server)
+    def evaluate(model, task):
+        types.add(model(task.test[:].inputs, context=task.test[:].context).dtype)
+        sent.add(bool((model.received["1.weight"].bfloat16() == model.received["1.weight"]).all()))
+        return _evaluate(model, task)
+
+    settings, local = replace(SERVER, iterations=3, precision="bf16-mixed"), replace(LOCAL, evaluate_every=1)
+    generator = torch.Generator().manual_seed(0)
+    state = State(model=model(), config=SimpleNamespace(client=local), generator=generator)
+    outcome = rounds(state, TASKS, settings, step=step, evaluate=evaluate, log=Log(), server=server)
     assert types == {torch.float32}
+    assert len(sent) == 1  # in the middle as at the end
     assert outcome.metrics["accuracy"] > 0
 
 

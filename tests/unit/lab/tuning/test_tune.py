@@ -98,6 +98,14 @@ def test_claims_say_metric_and_direction(search, tmp_path):
     assert (slow.metric, slow.direction) == ("slow/loss", "minimize")
 
 
+def test_a_claim_with_two_bounds_says_no_direction(toy, search, recipe):
+    both = lab.Claim(text="It is even.", config="default", metric="net/loss", at_least=0.1, at_most=0.5)
+    recipe(replace(toy.recipe, claims=(both,)))
+    with pytest.raises(ConfigError, match="claims nothing about 'loss' that says which values are better"):
+        search(1)
+    assert search(1, direction="minimize").metric == "net/loss"
+
+
 def test_a_training_that_diverges_is_a_bad_trial(toy, search, recipe):
     def diverging(model, batch, state):
         losses = toy.step(model, batch, state)
@@ -176,6 +184,9 @@ def test_data_without_validation_are_refused(toy, search, recipe):
 def test_several_processes_are_refused(search, config):
     with pytest.raises(ConfigError, match=r"train\.devices: tuning trains in one process"):
         search(1, config=override(config, {"train.devices": 2}))
+    for space in ({"train.devices": "1,2"}, {"train.devices": "1..4"}, {"train.strategy": "auto,ddp"}):
+        with pytest.raises(ConfigError, match=r"train\.\w+: tuning trains in one process, so there is nothing"):
+            search(1, space=space)
 
 
 def test_one_process_at_a_time(search, tmp_path):
