@@ -120,7 +120,8 @@ def test_the_base_is_told_of_a_part_of_the_ratings_and_judged_by_all(model, cata
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "least"), [("targets", 0, "1 or more"), ("ridge", 0.0, "more than 0"), ("noise", 0.0, "more than 0")]
+    ("name", "value", "least"),
+    [("targets", 0, "1 or more"), ("ridge", 0.0, "more than 0"), ("noise", 0.0, "more than 0")],
 )
 def test_numbers_that_would_spoil_a_finished_training_are_refused_before_it(name, value, least):
     with pytest.raises(ConfigError, match=f"{name}: expected {least}, got 0"):
