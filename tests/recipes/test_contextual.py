@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hyperdnn import lab
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab._discover import configuration, load
 from hyperdnn.lab.config import override
 from hyperdnn.recipes.tabular import contextual
@@ -116,3 +117,12 @@ def test_the_base_is_told_of_a_part_of_the_ratings_and_judged_by_all(model, cata
     share = told[0].sum() / batch.known.sum()
     assert 0.65 < share < 0.85  # half at most is dropped
     assert loss["loss"].item() == pytest.approx((loss["ratings"] + loss["latent"]).item())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "least"),
+    [("targets", 0, "1 or more"), ("ridge", 0.0, "more than 0"), ("noise", 0.0, "more than 0")],
+)
+def test_numbers_that_would_spoil_a_finished_training_are_refused_before_it(name, value, least):
+    with pytest.raises(ConfigError, match=f"{name}: expected {least}, got 0"):
+        replace(TINY, **{name: value})

@@ -116,6 +116,12 @@ def test_unknown_classes_are_told_by_entropy():
         assert found["unknown_auroc"][i].item() == pytest.approx(expected, abs=1e-6)
 
 
+def test_without_unknown_classes_nothing_is_said_of_them():
+    known, both = problems(others=0), problems()
+    model = recipe.build(CONFIG).eval()
+    assert recipe.evaluate(model, both).keys() - recipe.evaluate(model, known).keys() == {"unknown_auroc"}
+
+
 def test_it_is_what_the_review_calls_it():
     found = inspect.classify(recipe.build(CONFIG).learner.model, conditioned_on="data")
     assert (found.input.values, found.output.values) == (("data-conditioned",), ("generate multiple",))

@@ -79,7 +79,8 @@ def _first_step(model: TwoStages, batch: Study, state: State, *, errors: Errors)
     assert batch.fold is not None  # see _in_folds
     others = batch.fold != torch.arange(len(model.first), device=batch.fold.device)[:, None]
     found = errors(model(batch.covariates), batch)
-    return {"loss": ((found * others).sum(-1) / others.sum(-1)).sum()}  # a sum: folds are independent
+    number = others.sum(-1).clamp(min=1)  # a small batch may lie in one fold, from which its functions learn nothing
+    return {"loss": ((found * others).sum(-1) / number).sum()}  # a sum: folds are independent
 
 
 def _first_validate(model: TwoStages, trial: Trial, *, errors: Errors) -> float:

@@ -162,7 +162,7 @@ def curves(
             marker = "o" if longest <= 50 else ""
             axes.plot(counts, _numbers(row), color=colour(k), label=name, marker=marker, markersize=3)
         if longest:
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)  # a single value has one
             name_colours(figure, lines)
         else:
             say_empty(axes)

@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from hyperdnn._torch import has_transform
+from hyperdnn._torch import has_transform, tree_map
 from hyperdnn.encoders import Table
 from hyperdnn.inspect import Finding, health
 from hyperdnn.lab.train._log import Log
@@ -102,7 +102,7 @@ class Watch:
         context, comparable = self._context(path)
         if context is None:
             return []
-        found = health(self.watched[path], context=context).findings
+        found = health(self.watched[path], context=_in_full(context, self.watched[path].hypernet)).findings
         suspected = path in self.suspected
         self.suspected.discard(path)
         if any(finding.ailment == "no gradient" for finding in found):
@@ -129,3 +129,15 @@ class Watch:
             rows = torch.cat([rows, earlier.to(rows)])[:_CONTEXTS]  # where a step has one context, earlier ones help
         self.recent[path] = torch.unique(rows, dim=0)
         return self.recent[path], True
+
+
+def _in_full(context: Context, hypernet: nn.Module) -> Context:
+    """A context that was computed under autocast, for a look without it: what is coarse would seem dead."""
+    own = next((p.dtype for p in hypernet.parameters() if p.is_floating_point()), torch.get_default_dtype())
+
+    def full(value: object) -> object:
+        if isinstance(value, Tensor) and value.is_floating_point():
+            return value.to(torch.promote_types(value.dtype, own))
+        return value
+
+    return tree_map(full, context)

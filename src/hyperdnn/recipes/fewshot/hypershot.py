@@ -97,7 +97,7 @@ class HyperShot(nn.Module):
     def forward(self, episode: lab.data.Episode) -> Tensor:
         means, rows = episode.support.mean(2), episode.query.flatten(1, 2)
         each = self.classify(self.generate(means), rows, means)
-        return (each.logsumexp(0) - math.log(len(each))).view(*episode.query.shape[:3], -1)
+        return (each.logsumexp(0) - math.log(len(each))).view(*episode.query.shape[:3], each.shape[-1])
 
 
 def cosines(rows: Tensor, means: Tensor) -> Tensor:
@@ -167,7 +167,8 @@ def step(model: baselines.OnFeatures, batch: lab.data.Episode, state: lab.train.
 def evaluate(model: baselines.OnFeatures, episode: lab.data.Episode) -> dict[str, Tensor]:
     """Accuracy; what the order of the classes changes; how well unknown classes are told by the entropy of the answer.
 
-    The last is the area under the ROC curve: how often an unknown sample has a higher entropy than a known one.
+    The last is the area under the ROC curve: how often an unknown sample has a higher entropy than a known one. It is
+    left out where there are no unknown classes.
     """
     seen = episode.through(model.backbone)
     known, unknown = model.learner(seen), model.learner(replace(seen, query=seen.others))
@@ -176,12 +177,13 @@ def evaluate(model: baselines.OnFeatures, episode: lab.data.Episode) -> dict[str
     right, again = (given == episode.query_targets for given in (answers, rolled))
     low, high = (_entropy(logits).flatten(1) for logits in (known, unknown))
     order = (high[:, :, None] - low[:, None]).sign()  # ties count half
-    return {
+    found = {
         "accuracy": right.float().mean((1, 2)),
         "order_effect": right.float().mean((1, 2)) - again.float().mean((0, 2, 3)),
         "order_changes": (answers != rolled).float().mean((0, 2, 3)),
         "unknown_auroc": (order.mean((1, 2)) + 1) / 2,
     }
+    return found if seen.others.shape[1] else {name: found[name] for name in found if name != "unknown_auroc"}
 
 
 def _entropy(logits: Tensor) -> Tensor:

@@ -51,6 +51,7 @@ from torch import Tensor, nn
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, lab
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab import baselines
 
 
@@ -77,6 +78,13 @@ class Config:
     train: lab.train.Settings = lab.train.Settings(
         iterations=3000, batch_size=64, lr=1e-3, patience=500, validate_every=25
     )
+
+    def __post_init__(self) -> None:
+        lab.config.check_least(self, 0, "shots", "dropped")
+        lab.config.check_least(self, 1, "item_features", "hidden", "latent", "targets", "set_features")
+        for name in ("noise", "ridge"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name}: expected more than 0, got {getattr(self, name)}.")
 
 
 @final

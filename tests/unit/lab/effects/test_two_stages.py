@@ -50,6 +50,17 @@ def test_each_fold_is_learnt_without_it(data):
         torch.testing.assert_close(functions.weight.grad, expected)
 
 
+def test_a_batch_that_lies_in_one_fold_teaches_the_others_alone(data):
+    model = _model()
+    batch = module._in_folds(model, data).train
+    batch = batch[batch.fold == 1]
+    state = State(model=model, config=None, generator=torch.Generator())
+    loss = module._first_step(model, batch, state, errors=outcome_errors)["loss"]
+    loss.backward()
+    assert loss.isfinite()
+    assert [bool(functions.weight.grad.any()) for functions in model.first] == [True, False, True]
+
+
 @torch.no_grad()
 def test_a_guess_comes_from_functions_that_have_not_seen_the_unit(data):
     model = _model()

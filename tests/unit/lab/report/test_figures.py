@@ -40,6 +40,11 @@ def test_curves_name_each_line() -> None:
     assert {"a", "b", "step", "loss"} <= set(words(figure))
 
 
+def test_what_curves_count_is_whole_even_if_it_is_one() -> None:
+    figure = curves({"a": [7.25]}, title="Loss", xlabel="seed", ylabel="loss")
+    assert [word for word in words(figure) if word.startswith(("0.9", "1.0"))] == []
+
+
 def test_scatter_labels_each_point_that_has_a_place() -> None:
     figure = scatter2d([[0.0, 1.0], [1.0, None], [2.0, 3.0]], ["one", "two", "three"], title="Plane")
     assert {"one", "three", "first coordinate"} <= set(words(figure))

@@ -259,3 +259,26 @@ def test_what_came_first_is_named(tasks):
 
 def test_without_a_hypernet_there_is_no_generated_weight_to_speak_of(state):
     assert Watch(state.model, None).origin() == ("The loss came first: all weights and the last gradients are finite.")
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["a tensor", "a tree"])
+def test_a_context_that_was_computed_under_autocast_is_looked_at(several):
+    encoder = encoders.Join(encoders.Vector(4), encoders.Vector(2)) if several else encoders.Vector(6)
+    model, embed = _model(encoder), nn.Linear(4, 6)
+    state = _state(nn.ModuleList([model, embed]))
+    kinds = []
+
+    def step(module, batch, state):
+        rows = embed(batch)  # as a backbone computes what a hypernet reads
+        kinds.append(rows.dtype)
+        context = (rows[..., :4], rows[..., 4:]) if several else rows
+        return {"loss": model(batch.unsqueeze(1), context=context).float().square().mean()}
+
+    def draw(*, generator):
+        return torch.randn(5, 4, generator=generator)
+
+    with _told() as told:
+        settings = Settings(precision="bf16-mixed", log_every=1, checkpoint_every=None, device="cpu")
+        Engine(state, settings).optimise(step, draw, iterations=2, log=Log())
+    assert kinds == [torch.bfloat16] * 2
+    assert told == []
