@@ -206,9 +206,10 @@ def test_notes_without_end(tmp_path):
         stopped(tmp_path, "toys/bear")
 
 
-def test_a_run_that_was_tracked_is_tracked_on(killed, calls):
+@pytest.mark.parametrize("tracked", [False, True])
+def test_a_run_that_was_tracked_is_tracked_on(killed, calls, tracked):
     folder = killed("--beta", "2")
+    if tracked:
+        (folder / "tensorboard").mkdir()
     assert main(["run", "toys/bear", "--resume", str(folder)]) == 0
-    (folder / "tensorboard").mkdir()
-    assert main(["run", "toys/bear", "--resume", str(folder)]) == 0
-    assert [call["track"] for call in calls] == [None, "tensorboard"]
+    assert calls[0]["track"] == ("tensorboard" if tracked else None)
