@@ -32,11 +32,14 @@ Expected.
     Accuracy on five new characters of which one image each is known, in per cent: mean and spread of three seeds, as in
     ``results/``. The interval of one trained model's mean is about 1.2.
 
-    =======  =========  ==============  ========  =========  ==============
-    setting  HyperShot  BayesHyperShot  ProtoNet  MAML head  nearest pixels
-    =======  =========  ==============  ========  =========  ==============
-    default
-    =======  =========  ==============  ========  =========  ==============
+    =======  ===========  ==============  ===========  ===========  ==============
+    setting  HyperShot    BayesHyperShot  ProtoNet     MAML head    nearest pixels
+    =======  ===========  ==============  ===========  ===========  ==============
+    default  85.3 +- 0.5  84.9 +- 1.0     88.2 +- 0.2  77.6 +- 2.1  43.1
+    =======  ===========  ==============  ===========  ===========  ==============
+
+    That a distribution over weights tells unknown classes better does not reproduce: area under the curve 0.721, and
+    0.732 without.
 """
 
 import math
