@@ -33,11 +33,13 @@ Expected.
     Accuracy on five new characters of which one image each is known, in per cent: mean and spread of three seeds, as in
     ``results/``. The interval of one trained model's mean is about 1.5.
 
-    ==============  ============  ================  =====  =============
-    setting         row sharing   half the numbers  MAML   no inner loop
-    ==============  ============  ================  =====  =============
-    default
-    ==============  ============  ================  =====  =============
+    =======  ===========  ================  ===========  =============
+    setting  row sharing  half the numbers  MAML         no inner loop
+    =======  ===========  ================  ===========  =============
+    default  79.3 +- 1.2  73.7 +- 3.1       82.3 +- 0.9  19.9 +- 0.5
+    =======  ===========  ================  ===========  =============
+
+    That rows are shared without loss does not reproduce in so short a training.
 """
 
 from dataclasses import dataclass
