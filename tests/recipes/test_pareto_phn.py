@@ -75,7 +75,8 @@ def test_exact_search_goes_by_gradients_of_the_hypernet():
 def test_each_separate_network_has_a_ray_of_its_own():
     model = recipe.build_separate(CONFIG)
     batch, state = _start(model)
-    gradients = torch.autograd.grad(recipe.separate_step(model, batch, state)["loss"], list(model.weights))
+    (rows,) = torch.autograd.grad(recipe.separate_step(model, batch, state)["loss"], model.rows)
+    gradients = list(model.target.layout.split(rows).values())
     outputs = model(batch.inputs, context=None, data_dims=None)
     for ray, one, last in zip(circle_rays(recipe.RAYS), outputs, gradients[-1], strict=True):
         error = one[:, 1].softmax(-1) - F.one_hot(batch.targets[:, 1], 10)

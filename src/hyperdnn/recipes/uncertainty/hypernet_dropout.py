@@ -116,9 +116,9 @@ def build_dropout(config: Config) -> baselines.MCDropout:
     return baselines.MCDropout(build_target(config, config.target_dropout))
 
 
-def build_ensemble(config: Config) -> baselines.DeepEnsemble:
+def build_ensemble(config: Config) -> baselines.Many:
     """Several targets, each by itself."""
-    return baselines.DeepEnsemble([build_target(config) for _ in range(config.members)])
+    return baselines.Many(build_target(config) for _ in range(config.members))
 
 
 def data(config: Config) -> lab.data.Task:

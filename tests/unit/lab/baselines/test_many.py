@@ -8,6 +8,10 @@ from hyperdnn.errors import BufferPolicyError, ConfigError
 from hyperdnn.lab.baselines import Many
 
 
+def _dense() -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(6, 20), nn.Dropout(0.0), nn.Linear(20, 2))
+
+
 def _net() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
 
@@ -47,9 +51,29 @@ def test_it_trains_the_numbers_of_all_and_is_saved():
 
 
 def test_networks_that_differ_are_refused():
-    with pytest.raises(ConfigError, match="at least one"):
+    with pytest.raises(ConfigError, match="expected at least one network"):
         Many([])
     with pytest.raises(ConfigError, match="network 1 has other parameters"):
         Many([nn.Linear(2, 3), nn.Linear(3, 2)])
     with pytest.raises(BufferPolicyError):
         Many([nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)) for _ in range(2)])
+
+
+def test_members_are_their_networks() -> None:
+    nets = [_dense() for _ in range(3)]
+    plain = [nn.Sequential(*n) for n in nets]
+    x = torch.randn(3, 5, 2, 3)
+    own = torch.stack([n(batch) for n, batch in zip(plain, x, strict=True)])
+    shared = torch.stack([n(x[0]) for n in plain])
+    model = Many(nets)
+    torch.testing.assert_close(model(x, context=None), own)
+    torch.testing.assert_close(model.ensemble(torch.empty(3))(x[0]), shared)
+    seven = model.ensemble(torch.empty(7))(x[0])
+    torch.testing.assert_close(seven, shared[torch.arange(7) % 3])
+
+
+def test_members_are_trained_apart() -> None:
+    model = Many([_dense() for _ in range(3)])
+    assert [name for name, _ in model.named_parameters()] == ["rows"]
+    model(torch.randn(3, 5, 2, 3), context=None)[1].sum().backward()
+    assert model.rows.grad.any(1).tolist() == [False, True, False]

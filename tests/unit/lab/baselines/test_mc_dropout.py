@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from hyperdnn.errors import ConfigError
-from hyperdnn.lab.baselines import DeepEnsemble, MCDropout, Plain
+from hyperdnn.lab.baselines import MCDropout, Plain
 
 CONTEXTS = torch.empty(4)
 
@@ -35,28 +35,6 @@ def test_dropout_keeps_the_mean() -> None:
     torch.testing.assert_close(many, model(x, context=None), atol=0.03, rtol=0)
 
 
-def test_members_are_their_networks() -> None:
-    nets = [net(0.0) for _ in range(3)]
-    plain = [nn.Sequential(*n) for n in nets]
-    x = torch.randn(3, 5, 2, 3)
-    own = torch.stack([n(batch) for n, batch in zip(plain, x, strict=True)])
-    shared = torch.stack([n(x[0]) for n in plain])
-    model = DeepEnsemble(nets)
-    torch.testing.assert_close(model(x, context=None), own)
-    torch.testing.assert_close(model.ensemble(torch.empty(3))(x[0]), shared)
-    seven = model.ensemble(torch.empty(7))(x[0])
-    torch.testing.assert_close(seven, shared[torch.arange(7) % 3])
-
-
-def test_members_are_trained_apart() -> None:
-    model = DeepEnsemble([net(0.0) for _ in range(3)])
-    assert [name for name, _ in model.named_parameters()] == ["rows"]
-    model(torch.randn(3, 5, 2, 3), context=None)[1].sum().backward()
-    assert model.rows.grad.any(1).tolist() == [False, True, False]
-
-
 def test_what_could_not_predict_is_refused_before_it_is_trained() -> None:
     with pytest.raises(ConfigError, match="no dropout that could stay on"):
         MCDropout(net(0.0))
-    with pytest.raises(ConfigError, match="expected at least one network"):
-        DeepEnsemble([])
