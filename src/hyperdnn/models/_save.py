@@ -1,9 +1,6 @@
 """Write a model as ``config.json`` and ``model.safetensors``."""
 
 import json
-import os
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from hyperdnn._replace import replace_file
 from hyperdnn._version import __version__
 from hyperdnn.errors import CheckpointError
 from hyperdnn.models._hypernet import Hypernet
@@ -51,8 +49,8 @@ def save(model: nn.Module, target: Target, hypernet: nn.Module, folder: Path) ->
     text = json.dumps(config, indent=2) + "\n"  # before anything is written: it may fail
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / TENSORS, lambda path: save_file(unique, path, metadata={"format": "pt"}))
-        _replace(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
+        replace_file(folder / TENSORS, lambda path: save_file(unique, path, metadata={"format": "pt"}))
+        replace_file(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
     except (FileExistsError, NotADirectoryError) as error:
         raise CheckpointError(f"{folder} is a file, not a folder to save into.") from error
     except (OSError, SafetensorError, ValueError) as error:  # ValueError: a null byte in the path
@@ -81,14 +79,3 @@ def _without_shared(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[s
             first[key] = name
             unique[name] = tensor.detach().clone().contiguous()  # also cuts views loose
     return unique, shared
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError, ValueError):
-            temporary.unlink(missing_ok=True)
-        raise

@@ -1,7 +1,6 @@
 """The weights of a checkpoint as one file."""
 
-import os
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hyperdnn._replace import replace_file
 from hyperdnn.errors import CheckpointError
 from hyperdnn.lab.train._checkpoint import read_checkpoint
 from hyperdnn.lab.train._jointly import rank
@@ -39,12 +39,8 @@ def gather_weights(checkpoint: Path, file: Path) -> None:
         return
     # Copies: parameters that are tied lie in the same memory, which the format does not know.
     whole = {name: t.whole() if isinstance(t, Parts) else t.clone() for name, t in tensors.items()}
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(whole, unfinished)
-        os.replace(unfinished, file)
+        replace_file(file, partial(save_file, whole))
     except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
         raise CheckpointError(f"{file} cannot be written: {error}.") from error
