@@ -159,9 +159,12 @@ class ParamLayout:
         device = getattr(weights[self.specs[0].name], "device", None)
         for spec in self.specs:
             tensor = weights[spec.name]
-            if not (isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.layout is torch.strided):
-                raise LayoutError(_no_weight(spec.name, tensor, device))
-            if tensor.device != device:
+            if not (
+                isinstance(tensor, Tensor)
+                and tensor.is_floating_point()
+                and tensor.layout is torch.strided
+                and tensor.device == device
+            ):
                 raise LayoutError(_no_weight(spec.name, tensor, device))
             shape = tensor.shape
             lead = len(shape) - len(spec.shape)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from hyperdnn.errors import ConfigError
+from hyperdnn.lab.config import check_least
 from hyperdnn.lab.train._settings import Settings
 
 __all__ = ["ClientSettings"]
@@ -44,12 +45,10 @@ class ClientSettings:
     evaluate_every: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("per_round", "steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"client.{name}: expected 1 or more, got {getattr(self, name)}.")
         if self.evaluate_every is not None and self.evaluate_every < 1:
             raise ConfigError(f"client.evaluate_every: expected 1 or more, or null, got {self.evaluate_every}.")
         try:
+            check_least(self, 1, "per_round", "steps")
             self._settings()
         except ConfigError as error:
             raise ConfigError(f"client.{error}") from None
