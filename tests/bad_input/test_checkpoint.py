@@ -179,6 +179,7 @@ def test_it_says_which_file_is_no_configuration(folder: Path) -> None:
 )
 @pytest.mark.parametrize("role", ["encoder", "body", "head"])
 def test_a_class_outside_the_list_is_refused_and_nothing_imported(folder: Path, role: str, name: str) -> None:
+    load(folder)  # imports what torch needs for any load, once in a process
     rewrite(folder, lambda c: c["hypernet"]["parts"][role].update({"class": name}))
     before = set(sys.modules)
     with pytest.raises(CheckpointError, match=f"names a {role} '{name}', which hyperdnn does not have"):
