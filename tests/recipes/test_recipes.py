@@ -93,7 +93,7 @@ def test_every_configuration_fits_and_every_claim_has_one(name):
     assert "tiny" in settings
     for setting in settings:
         configuration(name, setting)
-    assert {claim.config for claim in RECIPES[name].claims} <= settings.keys()
+    assert {setting for claim in RECIPES[name].claims for setting in claim.settings} <= settings.keys()
 
 
 @pytest.mark.parametrize("name", RECIPES)

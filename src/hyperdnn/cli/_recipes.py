@@ -119,4 +119,5 @@ def _bound(claim: Claim) -> str:
     source = f" ({claim.source})" if claim.source else ""
     bound = " and ".join(part for part in (low, high) if part)
     against = f" minus {claim.minus}" if claim.minus else f" over {claim.over}" if claim.over else ""
-    return f"{claim.metric}{against} {bound} in setting {claim.config}{published}{source}"
+    several = f"in {claim.hold or len(claim.settings)} of the settings " if len(claim.settings) > 1 else "in setting "
+    return f"{claim.metric}{against} {bound} {several}{', '.join(claim.settings)}{published}{source}"

@@ -99,11 +99,11 @@ def _record(recipe: "RecipeFile", results: "Results", path: Path) -> "Record":
     return {
         "recipe": recipe.name,
         "experiments": experiments,
-        "reproduced": len(experiments) == len(settings) and all(e["reproduced"] for e in experiments),
+        "reproduced": len(experiments) == len(settings) and lab.report.all_hold(experiments),
     }
 
 
 def _settings(recipe: "RecipeFile", only: str | None) -> list[str]:
     """The settings in which the recipe claims something, in the order of its claims."""
-    settings = dict.fromkeys(claim.config for claim in recipe.claims)
+    settings = dict.fromkeys(setting for claim in recipe.claims for setting in claim.settings)
     return [setting for setting in settings if only in {None, setting}]

@@ -128,7 +128,7 @@ def run(
         for name, runs in trained.items()
     }
     setting = setting_of(recipe_name, config)
-    claims = [c for c in recipe.claims if c.config == setting and set(c.variants) <= set(names)]
+    claims = [c for c in recipe.claims if setting in c.settings and set(c.variants) <= set(names)]
     seconds = {name: report.summarise([one.seconds for one in runs]) for name, runs in trained.items()}
     timed = {name: {**metrics[name], "seconds": seconds[name]} for name in names}
     verdicts, reproduced = report.judge(claims, timed)

@@ -29,7 +29,8 @@ class Claim:
     Args:
         text: the claim in words.
         config: the setting it is measured in, ``configs/<family>/<recipe>.<config>.yaml``; ``"default"`` is
-            ``configs/<family>/<recipe>.yaml``.
+            ``configs/<family>/<recipe>.yaml``. Several for a claim about several sets of data.
+        hold: in how many of several settings it must hold: for "on two of three sets". None for all.
         metric: ``"<variant>/<metric>"``; the mean over seeds is compared.
         minus: another ``"<variant>/<metric>"``, whose mean is subtracted before: for "better by two points".
         over: another one, by whose mean it is divided: for "at most half of".
@@ -39,12 +40,14 @@ class Claim:
         source: where that figure stands, such as ``"table 1"``.
 
     Raises:
-        ConfigError: a metric names no variant, no bound is given, or both `minus` and `over` are.
+        ConfigError: a metric names no variant, no setting or no bound is given, both `minus` and `over` are, or `hold`
+            is no number of settings.
     """
 
     text: str
-    config: str
+    config: str | tuple[str, ...]
     metric: str
+    hold: int | None = None
     minus: str = ""
     over: str = ""
     at_least: int | float | None = None
@@ -61,9 +64,20 @@ class Claim:
             raise ConfigError(f"claim '{self.text}': minus and over exclude each other.")
         if self.at_least is None and self.at_most is None:
             raise ConfigError(f"claim '{self.text}': nothing to compare with. Give at_least, at_most or both.")
+        if not self.settings:
+            raise ConfigError(f"claim '{self.text}': no setting. Name one: config=\"default\".")
+        if self.hold is not None and not 0 < self.hold <= len(self.settings):
+            raise ConfigError(
+                f"claim '{self.text}': hold: expected 1 to {len(self.settings)} settings, got {self.hold}."
+            )
         for name in ("at_least", "at_most", "published"):  # counts are written as whole numbers
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else float(value))
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Where it is measured."""
+        return (self.config,) if isinstance(self.config, str) else tuple(self.config)
 
     @property
     def variants(self) -> list[str]:

@@ -49,7 +49,7 @@ def calls(monkeypatch):
             variant: {"final_accuracy": lab.report.summarise([0.75] * len(seeds))}
             for variant in variants or load(recipe_name).variants
         }
-        claims = [claim for claim in load(recipe_name).claims if claim.config == setting]
+        claims = [claim for claim in load(recipe_name).claims if setting in claim.settings]
         verdicts, reproduced = lab.report.judge(claims, metrics)
         return {
             **lab.report.environment(),

@@ -89,3 +89,15 @@ def test_an_interruption_says_what_is_kept(toys, calls, capsys, monkeypatch):
     monkeypatch.setitem(vars(lab), "run", trained)
     assert main([*shlex.split(line)[1:], "--quiet"]) == 0
     assert (calls[0]["resume"], calls[0]["seeds"]) == (True, [0, 1, 2])
+
+
+def test_a_claim_about_several_settings_is_measured_in_each(toys, calls, capsys):
+    bear = toys.parent / "recipes" / "toys" / "bear.py"
+    several = 'config=("default", "tiny"), hold=1, metric="hypernet/final_accuracy"'
+    text = bear.read_text().replace('config="tiny", metric="hypernet/trained_parameters"', several)
+    bear.write_text(text)
+    assert main(["show", "toys/bear"]) == 0
+    assert "hypernet/final_accuracy at most 10 in 1 of the settings default, tiny" in capsys.readouterr().out
+    assert main(["reproduce", "toys/bear"]) == 0
+    assert [len(experiment["claims"]) for experiment in _record(toys)["experiments"]] == [2, 1]
+    assert _record(toys)["reproduced"] is True

@@ -67,6 +67,23 @@ def test_a_claim_compares_in_one_way():
         lab.Claim(text="t", config="default", metric="a/x", minus="b/x", over="c/x", at_most=1.0)
 
 
+def test_a_claim_can_be_about_several_settings():
+    claim = lab.Claim(text="t", config=("a", "b", "c"), hold=2, metric="hypernet/x", at_most=1.0)
+    assert claim.settings == ("a", "b", "c")
+    assert lab.Claim(text="t", config="a", metric="hypernet/x", at_most=1.0).settings == ("a",)
+
+
+@pytest.mark.parametrize(("config", "hold"), [("a", 2), (("a", "b"), 0), (("a", "b"), 3)])
+def test_a_claim_holds_in_a_number_of_its_settings(config, hold):
+    with pytest.raises(ConfigError, match=f"hold: expected 1 to .*, got {hold}"):
+        lab.Claim(text="t", config=config, hold=hold, metric="hypernet/x", at_most=1.0)
+
+
+def test_a_claim_without_a_setting_cannot_be_measured():
+    with pytest.raises(ConfigError, match='Name one: config="default"'):
+        lab.Claim(text="t", config=(), metric="hypernet/x", at_most=1.0)
+
+
 def test_a_configuration_is_frozen():
     @dataclass
     class Loose:

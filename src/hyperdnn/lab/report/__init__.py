@@ -27,7 +27,17 @@ from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
 from hyperdnn.lab.report._readme import refresh_readme
-from hyperdnn.lab.report._results import Environment, Record, Results, Summary, Verdict, judge, measured, summarise
+from hyperdnn.lab.report._results import (
+    Environment,
+    Record,
+    Results,
+    Summary,
+    Verdict,
+    all_hold,
+    judge,
+    measured,
+    summarise,
+)
 from hyperdnn.lab.report._svg import Figure, svg
 from hyperdnn.lab.report._table import markdown, table
 from hyperdnn.lab.report._uncertainty import uncertainty_figures
@@ -39,6 +49,7 @@ __all__ = [
     "Verdict",
     "Environment",
     "summarise",
+    "all_hold",
     "judge",
     "measured",
     "environment",

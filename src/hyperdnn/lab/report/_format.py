@@ -5,9 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from hyperdnn.lab.report._results import Results, Summary
+from hyperdnn.lab.report._results import Results, Summary, Verdict
 
-__all__ = ["MISSING", "columns", "command", "describe", "heading", "interval", "number", "plain", "published", "shown"]
+__all__ = [
+    "MISSING",
+    "asked",
+    "columns",
+    "command",
+    "describe",
+    "heading",
+    "interval",
+    "number",
+    "plain",
+    "published",
+    "shown",
+]
 
 MISSING: Final = "\N{EN DASH}"
 _NAMES: Final[Mapping[str, str]] = MappingProxyType(
@@ -58,6 +70,11 @@ def interval(metric: str, at_least: float | int | None, at_most: float | int | N
         f"{sign} {number(metric, bound)}" for sign, bound in (("≥", at_least), ("≤", at_most)) if bound is not None
     ]
     return ", ".join(bounds) or MISSING
+
+
+def asked(verdict: Verdict) -> str:
+    """In how many settings a claim about several must hold."""
+    return f"{verdict['hold']} of {len(verdict['settings'])} settings"
 
 
 def published(value: float | int | None) -> str:

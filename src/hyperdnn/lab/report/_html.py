@@ -12,6 +12,7 @@ from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.config import flatten
 from hyperdnn.lab.report._format import (
     MISSING,
+    asked,
     columns,
     command,
     describe,
@@ -145,10 +146,11 @@ def _claim(verdict: Verdict) -> dict[str, Any]:
     minus, over = verdict.get("minus", ""), verdict.get("over", "")
     unit = "" if over else metric  # a ratio has none
     against = f" minus {_named(minus)}" if minus else f" over {_named(over)}" if over else ""
+    bound = interval(unit, verdict["at_least"], verdict["at_most"])
     return {
         "text": verdict["text"],
         "what": f"{variant}: {heading(metric)}{against}",
-        "bound": interval(unit, verdict["at_least"], verdict["at_most"]),
+        "bound": f"{bound} in {asked(verdict)}" if "hold" in verdict else bound,
         "measured": "not measured" if verdict["measured"] is None else number(unit, verdict["measured"]),
         "published": published(verdict["published"]),
         "source": verdict["source"],

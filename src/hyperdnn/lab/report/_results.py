@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 
 from hyperdnn.lab._recipe import Claim
 
-__all__ = ["Environment", "Record", "Results", "Summary", "Verdict", "judge", "measured", "summarise"]
+__all__ = ["Environment", "Record", "Results", "Summary", "Verdict", "all_hold", "judge", "measured", "summarise"]
 
 
 class Summary(TypedDict):
@@ -21,7 +21,8 @@ class Summary(TypedDict):
 class Verdict(TypedDict):
     """A claim beside what was measured; `measured` is None for a metric that the run does not have.
 
-    Where the metric was compared with another one, `measured` is the difference or the ratio.
+    Where the metric was compared with another one, `measured` is the difference or the ratio. `holds` is about one
+    setting; a claim about several of them must hold in `hold` of the `settings`.
     """
 
     text: str
@@ -33,6 +34,8 @@ class Verdict(TypedDict):
     measured: float | None
     published: float | None
     source: str
+    settings: NotRequired[list[str]]
+    hold: NotRequired[int]
     holds: bool
 
 
@@ -107,6 +110,18 @@ def judge(claims: Sequence[Claim], metrics: Mapping[str, Mapping[str, Summary]])
     return verdicts, all(verdict["holds"] for verdict in verdicts) if verdicts else None
 
 
+def all_hold(experiments: Sequence[Results]) -> bool:
+    """Whether every claim holds: in its setting, or in as many of its settings as it must."""
+    verdicts = [verdict for results in experiments for verdict in results["claims"]]
+    several: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        if "hold" in verdict:
+            several.setdefault((verdict["text"], verdict["metric"]), []).append(verdict)
+    return all(verdict["holds"] for verdict in verdicts if "hold" not in verdict) and all(
+        sum(verdict["holds"] for verdict in claim) >= claim[0]["hold"] for claim in several.values()
+    )
+
+
 def _verdict(claim: Claim, metrics: Mapping[str, Mapping[str, Summary]]) -> Verdict:
     measured = _measured(claim, metrics)
     low = -math.inf if claim.at_least is None else claim.at_least
@@ -125,6 +140,9 @@ def _verdict(claim: Claim, metrics: Mapping[str, Mapping[str, Summary]]) -> Verd
         verdict["minus"] = claim.minus
     if claim.over:
         verdict["over"] = claim.over
+    if len(claim.settings) > 1:
+        verdict["settings"] = list(claim.settings)
+        verdict["hold"] = claim.hold or len(claim.settings)
     return verdict
 
 

@@ -7,7 +7,7 @@ from textwrap import fill, wrap
 from typing import Final
 
 from hyperdnn.errors import MissingExtraError
-from hyperdnn.lab.report._format import MISSING, columns, command, describe, heading, published
+from hyperdnn.lab.report._format import MISSING, asked, columns, command, describe, heading, published
 from hyperdnn.lab.report._results import Record, Results, Verdict, measured
 
 __all__ = ["grid", "markdown", "table"]
@@ -101,9 +101,18 @@ def _rows(results: Results) -> Iterator[tuple[str, ...]]:
             values[ours],
             ", ".join(f"{name} {values[name]}" for name in baselines if values[name] != MISSING) or MISSING,
             _published(claims, f"{ours}/{metric}"),
-            "reproduced" if all(claim["holds"] for claim in claims) else "not reproduced",
+            _outcome(claims),
             f"`{command(results)}`",
         )
+
+
+def _outcome(claims: Sequence[Verdict]) -> str:
+    failed = [claim for claim in claims if not claim["holds"]]
+    if not failed:
+        return "reproduced"
+    if all("hold" in claim for claim in failed):
+        return f"not in this setting; claimed in {asked(failed[0])}"
+    return "not reproduced"
 
 
 def _published(claims: Sequence[Verdict], metric: str) -> str:

@@ -134,3 +134,8 @@ def test_a_claim_about_two_numbers_says_so(against: str, text: str, results: Res
     results["claims"][0][against] = "plain/final_accuracy"
     page = write_page(results, tmp_path).read_text(encoding="utf-8")
     assert f"{text}: accuracy at the end (%)" in page
+
+
+def test_a_claim_about_several_settings_says_so(results: Results, tmp_path: Path) -> None:
+    results["claims"][0] |= {"settings": ["default", "small", "large"], "hold": 2}
+    assert "in 2 of 3 settings" in " ".join(parse(write_page(results, tmp_path)).words)

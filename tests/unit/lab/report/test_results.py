@@ -3,7 +3,7 @@ import math
 import pytest
 
 from hyperdnn.lab import Claim
-from hyperdnn.lab.report import judge, summarise
+from hyperdnn.lab.report import all_hold, judge, summarise
 
 METRICS = {"hypernet": {"final_accuracy": summarise([0.94, 0.96])}, "plain": {"final_accuracy": summarise([math.nan])}}
 
@@ -64,6 +64,33 @@ def test_a_claim_can_be_about_two_numbers(against: dict[str, str], measured: flo
     assert reproduced is True
     assert {name: verdict[name] for name in against} == against
     assert made.variants == ["hypernet", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("hold", "values", "holds"),
+    [
+        (2, (1.0, 1.0, 0.0), True),
+        (2, (1.0, 0.0, 0.0), False),
+        (None, (1.0, 1.0, 1.0), True),
+        (None, (1.0, 1.0, 0.0), False),
+    ],
+)
+def test_a_claim_about_several_settings_holds_in_some(hold: int | None, values: tuple[float, ...], holds: bool) -> None:
+    several = Claim(text="Mostly.", config=("a", "b", "c"), hold=hold, metric="hypernet/x", at_least=0.5)
+    every = Claim(text="Always.", config="a", metric="hypernet/x", at_least=0.5)
+    experiments = [
+        {"claims": judge([several, every] if setting == "a" else [several], {"hypernet": {"x": summarise([x])}})[0]}
+        for setting, x in zip("abc", values, strict=True)
+    ]
+    assert [experiment["claims"][0]["holds"] for experiment in experiments] == [bool(x) for x in values]
+    assert all_hold(experiments) is holds
+
+
+def test_where_some_settings_are_enough_other_claims_must_hold_all() -> None:
+    several = Claim(text="Mostly.", config=("a", "b"), hold=1, metric="hypernet/x", at_least=0.5)
+    every = Claim(text="Always.", config="b", metric="hypernet/x", at_least=0.5)
+    good, bad = ({"hypernet": {"x": summarise([x])}} for x in (1.0, 0.0))
+    assert not all_hold([{"claims": judge([several], good)[0]}, {"claims": judge([several, every], bad)[0]}])
 
 
 def test_what_is_compared_with_nothing_does_not_hold() -> None:

@@ -59,6 +59,17 @@ def test_markdown_has_a_row_for_each_claimed_metric(results: Results) -> None:
     assert "| reproduced |" in forgetting
 
 
+def test_a_setting_in_which_a_claim_need_not_hold_says_so(results: Results) -> None:
+    failed = {**results["claims"][0], "holds": False}
+    several = {**failed, "settings": ["default", "small", "large"], "hold": 2}
+    for claims, outcome in [
+        ([failed], "| not reproduced |"),
+        ([several], "| not in this setting; claimed in 2 of 3 settings |"),
+    ]:
+        text = markdown([{"recipe": "a/b", "experiments": [{**results, "claims": claims}], "reproduced": True}])
+        assert outcome in text
+
+
 def test_seconds_stand_beside_the_metrics(results: Results) -> None:
     timed = {**results, "seconds": {"hypernet": summarise([2.0, 4.0])}}
     assert "seconds" in table(timed, width=200)
