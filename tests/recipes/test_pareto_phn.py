@@ -100,3 +100,15 @@ def test_the_front_is_measured_at_all_rays():
     outputs = model(task.test[:].inputs, context=None, data_dims=None)
     expected = recipe.task_losses(outputs, task.test[:].targets)
     torch.testing.assert_close(torch.tensor(recipe.evaluate(model, task)["losses"]), expected)
+
+
+def test_one_network_for_one_ray_weights_both_losses_alike_and_is_the_same_at_every_ray():
+    model = recipe.build_single(CONFIG)
+    batch, state = _start(model)
+    loss = recipe.single_step(model, batch, state)["loss"]
+    torch.testing.assert_close(
+        loss, recipe.task_losses(model.net(batch.inputs), batch.targets) @ torch.tensor([0.5, 0.5])
+    )
+    measured = recipe.evaluate(model.eval(), recipe.data(CONFIG))
+    assert len({tuple(point) for point in measured["losses"]}) == 1
+    assert measured["ray_control"] == 0
