@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format reproduce bench reliability clean
+.PHONY: demo test check format docs reproduce bench reliability clean
 
 demo: $(STAMP)
 	$(BIN)/hyperdnn demo
@@ -22,6 +22,10 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# The pages, with one for each recipe: build/docs/index.html.
+docs: $(STAMP)
+	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
 
 # Measures every published claim again: hours.
 reproduce: $(STAMP)

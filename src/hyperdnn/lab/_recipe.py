@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, final
+from typing import Any, Literal, final
 
 from hyperdnn.errors import ConfigError, nearest
 
@@ -126,6 +126,7 @@ class Recipe:
         seeds: how many the claims are measured with.
         space: what ``hyperdnn tune`` searches unless told otherwise: settings and their values as they are typed, such
             as ``{"train.lr": "1e-4..1e-2:log"}``. A literal too.
+        conditioned_on: what a context stands for, where the model's encoder leaves it open (see `inspect.classify`).
 
     Raises:
         ConfigError: the configuration is no frozen dataclass with a seed, a claim names an unknown variant, or there
@@ -145,6 +146,7 @@ class Recipe:
     figures: Callable[..., Any] | None = None
     seeds: int = 3
     space: Mapping[str, str] = field(default_factory=dict)
+    conditioned_on: Literal["task", "data", "noise"] | None = None
 
     def __post_init__(self) -> None:
         _check_config(self.config)

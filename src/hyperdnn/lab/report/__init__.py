@@ -1,7 +1,7 @@
 """What a run leaves behind for a reader.
 
-`summarise`, `judge` and `environment` make the parts of results.json, `write_json` and `read_json` keep it, and
-`measured` reads the numbers of all its variants.
+`summarise`, `judge` and `environment` make the parts of results.json, `write_json` and `read_json` keep it, `measured`
+reads the numbers of all its variants, `all_hold` the outcome, and `claim_row` puts a claim into words.
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
 HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d`,
 `curves`, `agreement`, `against` and `bands`, or takes `continual_figures`, which every sequence of tasks can use,
@@ -10,6 +10,7 @@ HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `b
 """
 
 from hyperdnn.lab.report._agreement import agreement
+from hyperdnn.lab.report._claims import claim_row
 from hyperdnn.lab.report._continual import continual_figures
 from hyperdnn.lab.report._effects import effect_figures
 from hyperdnn.lab.report._environment import environment
@@ -55,6 +56,7 @@ __all__ = [
     "environment",
     "write_json",
     "read_json",
+    "claim_row",
     "table",
     "markdown",
     "refresh_readme",

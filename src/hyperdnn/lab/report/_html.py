@@ -10,19 +10,16 @@ from typing import Any, final
 
 from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.config import flatten
+from hyperdnn.lab.report._claims import claim_row
 from hyperdnn.lab.report._format import (
     MISSING,
-    asked,
     columns,
     command,
     describe,
     heading,
-    interval,
-    number,
     plain,
-    published,
 )
-from hyperdnn.lab.report._results import Environment, Results, Verdict, measured
+from hyperdnn.lab.report._results import Environment, Results, measured
 from hyperdnn.lab.report._svg import Figure
 
 __all__ = ["Page", "duration", "facts", "write", "write_page"]
@@ -85,7 +82,7 @@ def write_page(results: Results, folder: Path, figures: Sequence[Figure] = (), *
         environment=facts(results, results["seeds"], results["wall_time_s"]),
         command=made_by or command(results),
         reproduced=results["reproduced"],
-        claims=[_claim(verdict) for verdict in results["claims"]],
+        claims=[claim_row(verdict) for verdict in results["claims"]],
     )
     return write(page, folder, figures)
 
@@ -139,28 +136,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _claim(verdict: Verdict) -> dict[str, Any]:
-    variant, _, metric = verdict["metric"].partition("/")
-    minus, over = verdict.get("minus", ""), verdict.get("over", "")
-    unit = "" if over else metric  # a ratio has none
-    against = f" minus {_named(minus)}" if minus else f" over {_named(over)}" if over else ""
-    bound = interval(unit, verdict["at_least"], verdict["at_most"])
-    return {
-        "text": verdict["text"],
-        "what": f"{variant}: {heading(metric)}{against}",
-        "bound": f"{bound} in {asked(verdict)}" if "hold" in verdict else bound,
-        "measured": "not measured" if verdict["measured"] is None else number(unit, verdict["measured"]),
-        "published": published(verdict["published"]),
-        "source": verdict["source"],
-        "holds": verdict["holds"],
-    }
-
-
-def _named(metric: str) -> str:
-    variant, _, name = metric.partition("/")
-    return f"{variant}: {heading(name)}"
 
 
 def _figure(figure: Figure, k: int) -> dict[str, Any]:

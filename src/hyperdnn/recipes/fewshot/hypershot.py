@@ -252,4 +252,5 @@ RECIPE = lab.Recipe(
         "nearest pixels": lab.Variant(build=build_pixels, step=baselines.episode_step),
     },
     figures=lab.report.fewshot_figures,
+    conditioned_on="data",
 )

@@ -213,4 +213,5 @@ RECIPE = lab.Recipe(
         "no inner loop": lab.Variant(changes={"steps": 0, "test_steps": 0}),
     },
     figures=lab.report.fewshot_figures,
+    conditioned_on="task",
 )

@@ -1,0 +1,36 @@
+"""Claims as a reader sees them."""
+
+from typing import Any
+
+from hyperdnn.lab.report._format import asked, heading, interval, number, published
+from hyperdnn.lab.report._results import Verdict
+
+__all__ = ["claim_row"]
+
+
+def claim_row(verdict: Verdict) -> dict[str, Any]:
+    """A claim and what came of it, in words and in the metric's unit.
+
+    Returns:
+        ``text``, ``what`` was compared, its ``bound``, what was ``measured``, ``published`` and in which ``source``,
+        and whether it ``holds``.
+    """
+    variant, _, metric = verdict["metric"].partition("/")
+    minus, over = verdict.get("minus", ""), verdict.get("over", "")
+    unit = "" if over else metric  # a ratio has none
+    against = f" minus {_named(minus)}" if minus else f" over {_named(over)}" if over else ""
+    bound = interval(unit, verdict["at_least"], verdict["at_most"])
+    return {
+        "text": verdict["text"],
+        "what": f"{variant}: {heading(metric)}{against}",
+        "bound": f"{bound} in {asked(verdict)}" if "hold" in verdict else bound,
+        "measured": "not measured" if verdict["measured"] is None else number(unit, verdict["measured"]),
+        "published": published(verdict["published"]),
+        "source": verdict["source"],
+        "holds": verdict["holds"],
+    }
+
+
+def _named(metric: str) -> str:
+    variant, _, name = metric.partition("/")
+    return f"{variant}: {heading(name)}"
