@@ -130,9 +130,8 @@ def run(
     setting = setting_of(recipe_name, config)
     claims = [c for c in recipe.claims if setting in c.settings and set(c.variants) <= set(names)]
     seconds = {name: report.summarise([one.seconds for one in runs]) for name, runs in trained.items()}
-    timed = {name: {**metrics[name], "seconds": seconds[name]} for name in names}
-    verdicts, reproduced = report.judge(claims, timed)
-    return report.Results(
+    training = {name: report.summarise([one.training_s for one in runs]) for name, runs in trained.items()}
+    results = report.Results(
         **environment,
         recipe=recipe_name,
         setting=setting or "",
@@ -141,11 +140,14 @@ def run(
         seeds=list(seeds),
         wall_time_s=sum(one.seconds for runs in trained.values() for one in runs),
         seconds=seconds,
+        training_seconds=training,
         metrics=metrics,
         arrays={name: dict(runs[0].arrays) for name, runs in trained.items()},
-        claims=verdicts,
-        reproduced=reproduced,
+        claims=[],
+        reproduced=None,
     )
+    results["claims"], results["reproduced"] = report.judge(claims, report.measured(results))
+    return results
 
 
 def _chosen(recipe: Recipe, variants: Sequence[str] | None) -> list[str]:
@@ -171,6 +173,7 @@ class _Trained:
     arrays: Mapping[str, Any]
     device: str
     seconds: float
+    training_s: float
     end: int
 
 
@@ -180,7 +183,7 @@ def _finished(checkpoint: Checkpoint) -> _Trained | None:
     if "outcome" not in value:
         return None
     try:
-        return _Trained(**value["outcome"], seconds=value["seconds"], end=value["log"])
+        return _trained(value)
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{checkpoint.folder} is not the end of a run: {error}.") from error
 
@@ -223,11 +226,16 @@ def train_variant(
         "arrays": {**outcome.arrays, **_embeddings(model)},
         "device": str(next(model.parameters(), torch.empty(0)).device),  # nearest neighbours have none
     }
-    if kept is None:
-        return _Trained(**done, seconds=time.perf_counter() - start, end=log.position())
     value = {**model_values(state, log), "outcome": done}
+    if kept is None:
+        return _trained({**value, "seconds": time.perf_counter() - start})
     kept.finish(value)
-    return _Trained(**done, seconds=value["seconds"], end=value["log"])
+    return _trained(value)
+
+
+def _trained(value: Mapping[str, Any]) -> _Trained:
+    """What a finished training's checkpoint says of it."""
+    return _Trained(**value["outcome"], seconds=value["seconds"], training_s=value["training_s"], end=value["log"])
 
 
 def _sizes(model: nn.Module) -> dict[str, int]:

@@ -31,7 +31,8 @@ class Claim:
         config: the setting it is measured in, ``configs/<family>/<recipe>.<config>.yaml``; ``"default"`` is
             ``configs/<family>/<recipe>.yaml``. Several for a claim about several sets of data.
         hold: in how many of several settings it must hold: for "on two of three sets". None for all.
-        metric: ``"<variant>/<metric>"``; the mean over seeds is compared.
+        metric: ``"<variant>/<metric>"``; the mean over seeds is compared. ``seconds`` and ``training_seconds`` are
+            metrics, too.
         minus: another ``"<variant>/<metric>"``, whose mean is subtracted before: for "better by two points".
         over: another one, by whose mean it is divided: for "at most half of".
         at_least: the lowest mean that still supports the claim.

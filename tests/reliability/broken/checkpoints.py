@@ -39,6 +39,7 @@ def _written(folder: Path) -> Files:
         "model": {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.zeros(2)},
         "frozen": ("a", None, True),
         "seconds": 1.5,
+        "training_s": 1.0,
         "batch": Batch(inputs=torch.zeros(2, 3), targets=torch.zeros(2), context=torch.tensor(1)),
         "keys": {1: float("inf"), (2, "x"): [torch.tensor(3)]},
     }

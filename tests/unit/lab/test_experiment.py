@@ -39,6 +39,9 @@ def test_every_variant_runs_with_every_seed(config, tmp_path):
     assert results["device"] == "cpu"
     assert results["wall_time_s"] > 0
     assert results["wall_time_s"] == pytest.approx(sum(sum(s["values"]) for s in results["seconds"].values()))
+    for name, seconds in results["seconds"].items():
+        training = results["training_seconds"][name]["values"]
+        assert all(0 < part < whole for part, whole in zip(training, seconds["values"], strict=True))
     lines = [json.loads(line) for line in (tmp_path / "new" / "metrics.jsonl").read_text().splitlines()]
     assert {(line["variant"], line["seed"]) for line in lines} == {
         (variant, seed) for variant in ("hypernet", "fine-tuning") for seed in (3, 5)

@@ -78,6 +78,18 @@ def test_the_time_of_the_killed_process_counts(config, steps, tmp_path, monkeypa
     assert 300.0 < earlier < 320.0  # of four trainings one was finished
 
 
+def test_the_training_of_the_killed_process_counts(config, steps, tmp_path, monkeypatch):
+    _killed(config, tmp_path, steps, beta=0.0, seed=0, step=4)
+    read = lab.train.State.__setattr__  # the first checkpoint of what goes on finds 1000 seconds
+
+    def restored(state, name, value):
+        read(state, name, value + 1000.0 if name == "training_s" and state.resumed is not None else value)
+
+    monkeypatch.setattr(lab.train.State, "__setattr__", restored)
+    training = _run(config, tmp_path, resume=True)["training_seconds"]
+    assert sum(value > 1000 for summary in training.values() for value in summary["values"]) == 1
+
+
 def test_a_folder_holds_one_run(config, tmp_path):
     _run(config, tmp_path)
     with pytest.raises(ConfigError, match=r"holds a run already\. resume=True goes on"):
@@ -102,7 +114,7 @@ def test_a_damaged_checkpoint_is_passed_over(config, steps, tmp_path):
 
 def test_an_end_that_is_none_is_refused(config, steps, tmp_path):
     kept = lab.train.Checkpoints(tmp_path / "checkpoints" / "seed-0" / "hypernet")
-    kept.finish({"step": 1, "task": 0, "seconds": 1.0, "log": 0, "outcome": {"metrics": {}}})
+    kept.finish({"step": 1, "task": 0, "seconds": 1.0, "training_s": 1.0, "log": 0, "outcome": {"metrics": {}}})
     with pytest.raises(CheckpointError, match="final is not the end of a run"):
         _run(config, tmp_path, resume=True)
 

@@ -58,6 +58,7 @@ class Results(Environment):
     seeds: list[int]
     wall_time_s: float
     seconds: NotRequired[dict[str, Summary]]  # of each variant, data and evaluation included
+    training_seconds: NotRequired[dict[str, Summary]]  # without them
     metrics: dict[str, dict[str, Summary]]
     arrays: dict[str, dict[str, Any]]
     claims: list[Verdict]
@@ -87,9 +88,9 @@ def measured(results: Results) -> dict[str, dict[str, Summary]]:
 
     The seconds stand apart in the file, since they alone differ from run to run.
     """
-    seconds = results.get("seconds", {})
+    times = {"seconds": results.get("seconds", {}), "training_seconds": results.get("training_seconds", {})}
     return {
-        name: {**metrics, **({"seconds": seconds[name]} if name in seconds else {})}
+        name: {**metrics, **{kind: seconds[name] for kind, seconds in times.items() if name in seconds}}
         for name, metrics in results["metrics"].items()
     }
 

@@ -19,6 +19,7 @@ from hyperdnn.lab.train._scale import Scale
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 from hyperdnn.lab.train._stopping import Stopping
+from hyperdnn.lab.train._stopwatch import Stopwatch
 from hyperdnn.lab.train._watch import Watch
 
 __all__ = ["Engine", "TrainingError"]
@@ -109,7 +110,7 @@ class Engine:
         assert not isinstance(optimizer, tuple)  # as many as went in
         state.model.train()
         compute = self.processes.wrap(step, state)
-        with self.watch.attached():
+        with self.watch.attached(), Stopwatch(state) as stopwatch:
             for iteration in range(done, iterations):
                 self.watch.scale = self.scale.value
                 losses = self._gradients(compute, draw, optimizer)
@@ -126,6 +127,7 @@ class Engine:
                     break
                 if self.keeper.due:
                     self._check_weights()
+                    stopwatch.read()
                     self.keeper.keep(iteration + 1, log)
         if stopping is not None:
             stopping.finish()

@@ -165,6 +165,7 @@ class Keeper:
             _freeze(state.model, set(value["frozen"]))
             state.step, state.task = value["step"], value["task"]
             state.record, state.memory = value["record"], value["memory"]
+            state.training_s = value["training_s"]
             self.watch.load_state_dict(value["watch"])
             if state.checkpoints is not None:
                 state.checkpoints.earlier = value["seconds"]
@@ -180,6 +181,7 @@ def model_values(state: State, log: Log) -> dict[str, Any]:
         "model": state.model.state_dict(),
         "frozen": [name for name, parameter in state.model.named_parameters() if not parameter.requires_grad],
         "log": log.position(),
+        "training_s": state.training_s,
         "seconds": 0.0 if state.checkpoints is None else state.checkpoints.seconds,
     }
 

@@ -33,6 +33,7 @@ class State:
         checkpoints: where all this is kept from time to time; None keeps nothing.
         resumed: the checkpoint to go on from, None once that is done.
         clients: where the clients of `rounds` are; None for this process.
+        training_s: seconds of training so far, evaluation between and after it left out.
     """
 
     model: nn.Module
@@ -46,6 +47,7 @@ class State:
     checkpoints: Checkpoints | None = None
     resumed: Checkpoint | None = None
     clients: Clients | None = None
+    training_s: float = 0.0
 
     def lookahead(self, loss: Tensor, *, of: nn.Module | None = None) -> dict[str, Tensor]:
         """The change that the optimiser's next step would make if this were the whole loss.
