@@ -104,8 +104,7 @@ def test_the_critic_learns_though_beta_is_zero_and_the_networks_do_not_hear_it(
 
 
 def test_pretraining_makes_codes_normal_and_leaves_the_rest_alone(config: recipe.Config) -> None:
-    settings = dataclasses.replace(config.pretrain, iterations=150, batch_size=200, device="cpu")
-    config = dataclasses.replace(config, pretrain=settings)
+    config = dataclasses.replace(config, pretrain=150, samples=200)
     torch.manual_seed(0)
     model = recipe.build(config)
     generators = {name: p.clone() for name, p in model.networks.named_parameters()}
@@ -129,7 +128,7 @@ def test_baselines_predict_with_all_their_networks(config: recipe.Config) -> Non
     counts = {}
     for name, variant in recipe.RECIPE.variants.items():
         model = (variant.build or recipe.build)(lab.config.override(config, dict(variant.changes))).eval()
-        counts[name] = len(recipe.drawn(model)(inputs))
+        counts[name] = len(recipe.predictors(model)(inputs))
     assert counts == {"hypernet": 50, "beta 0": 50, "deterministic": 1, "deep ensemble": 2}
 
 
@@ -160,7 +159,7 @@ def test_the_published_target_pools_and_the_small_one_strides(config: recipe.Con
         ({"networks": 1}, "networks: expected 2 or more"),
         ({"beta": -1.0}, "beta: expected 0 or more"),
         ({"code": 0}, "code: expected 1 or more"),
-        ({"pretrain": lab.train.Settings(batch_size=1)}, r"pretrain\.batch_size: one code has no covariance"),
+        ({"samples": 1}, "samples: expected 2 or more"),
     ],
 )
 def test_what_could_not_be_trained_is_refused_before(changes: dict[str, object], match: str) -> None:

@@ -39,9 +39,8 @@ Expected.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from operator import attrgetter
 from typing import Any, Literal, final
 
 import torch
@@ -50,7 +49,6 @@ from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, lab, models
-from hyperdnn.errors import ConfigError
 from hyperdnn.lab import baselines, losses, metrics
 
 DRAWS = 50
@@ -72,18 +70,16 @@ class Config:
     width: int = 512  # of the two hidden layers in mixer, generators and critic
     jitter: float = 0.01  # deviation of the noise added to what mixer and generators read
     beta: float = 1.0  # strength of the adversarial term
-    networks: int = 100  # in each step
+    pretrain: int = 1000  # steps of the mixer alone
+    samples: int = 1000  # of noise in each of them
+    networks: int = 100  # in each step after that
     members: int = 5  # of the deep ensemble
-    # Of the mixer alone; a batch counts codes.
-    pretrain: lab.train.Settings = lab.train.Settings(iterations=1000, batch_size=1000, lr=1e-4, weight_decay=5e-4)
     train: lab.train.Settings = lab.train.Settings(iterations=100_000, batch_size=100, lr=1e-4, weight_decay=5e-4)
 
     def __post_init__(self) -> None:
         lab.config.check_least(self, 0, "seed", "jitter", "beta")
-        lab.config.check_least(self, 1, "channels", "kernel", "noise", "code", "width", "members")
-        lab.config.check_least(self, 2, "networks")  # for batch normalisation
-        if self.pretrain.batch_size < 2:
-            raise ConfigError(f"pretrain.batch_size: one code has no covariance, got {self.pretrain.batch_size}.")
+        lab.config.check_least(self, 1, "channels", "kernel", "noise", "code", "width", "pretrain", "members")
+        lab.config.check_least(self, 2, "samples", "networks")  # for a covariance, and for batch normalisation
 
 
 @final
@@ -165,9 +161,14 @@ def build_ensemble(config: Config) -> baselines.Many:
     return baselines.Many(build_target(config) for _ in range(config.members))
 
 
+def pretraining(config: Config) -> lab.train.Settings:
+    """The mixer alone is trained like the rest, and needs no images."""
+    return replace(config.train, iterations=config.pretrain, batch_size=1)
+
+
 def pretrain_step(model: HyperGAN, batch: lab.data.Batch, state: lab.train.State) -> dict[str, Tensor]:
-    """What the mixer's codes lack of normal noise, in mean and covariance; the images only say how many."""
-    return {"loss": losses.normal_moments(model.draw(len(batch)).flatten(1))}
+    """What the codes of all layers together lack of normal noise, in mean and covariance."""
+    return {"loss": losses.normal_moments(model.draw(state.config.samples).flatten(1))}
 
 
 def step(model: HyperGAN, batch: lab.data.Batch, state: lab.train.State) -> dict[str, Tensor]:
@@ -194,7 +195,7 @@ def ensemble_step(model: baselines.Many, batch: lab.data.Batch, state: lab.train
     return {"loss": len(model.rows) * F.cross_entropy(logits.flatten(0, 1), batch.targets)}
 
 
-def drawn(model: HyperGAN | baselines.Many) -> Callable[..., Tensor]:
+def predictors(model: HyperGAN | baselines.Many) -> Callable[..., Tensor]:
     """Networks made of fresh noise, or all of an ensemble."""
     if isinstance(model, baselines.Many):
         return model.ensemble(torch.arange(len(model.rows)))
@@ -204,7 +205,7 @@ def drawn(model: HyperGAN | baselines.Many) -> Callable[..., Tensor]:
 def evaluate(model: HyperGAN | baselines.Many, data: lab.data.Detection) -> dict[str, Any]:
     """Accuracy alone and together, and what the same networks make of the other images."""
     assert data.outside is not None  # see data
-    networks, targets = drawn(model), data.task.test.targets
+    networks, targets = predictors(model), data.task.test.targets
     inside, outside = (
         torch.cat([networks(batch.inputs) for batch in part.batches(250)], dim=1)
         for part in (data.task.test, data.outside.test)
@@ -233,7 +234,7 @@ RECIPE = lab.Recipe(
     loop=partial(
         lab.train.stages,
         plan=(
-            lab.train.Stage(part="mixer", step=pretrain_step, settings=attrgetter("pretrain")),
+            lab.train.Stage(part="mixer", step=pretrain_step, settings=pretraining),
             lab.train.Stage(part=""),
         ),
     ),
