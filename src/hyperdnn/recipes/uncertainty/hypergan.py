@@ -13,29 +13,32 @@ Faithful.
     ``beta`` times an adversarial term in the space of codes; there is no critic of weights. Sizes, rate and decay as
     in the authors' code: hidden layers with batch normalisation over networks (ReLU in the mixer, ELU in generators)
     and a little noise on what they read; a critic that reads one code at a time; before all else, training of the mixer
-    alone, until mean and covariance of all codes together are those of the standard normal distribution. Networks drawn
-    for use are made with running statistics, so none depends on what else is drawn. Uncertainty is the entropy of the
-    mean prediction of a set of networks.
+    alone, until mean and covariance of all codes together are those of the standard normal distribution. Uncertainty is
+    the entropy of the mean prediction of a set of networks.
 
 Differs.
     The adversarial losses are those of a plain GAN, and their gradients stop at the codes, or pass the critic by; the
     authors' code applies a sigmoid twice, adds constants from densities, and lets the critic's loss reach the mixer.
-    One Adam trains all parts at the same time, which treats each number by itself. Output maps have a bias, and start
-    so that the first networks have the variance of fresh ones. No learning rate falls. The small setting has a small
-    target, and strides halve its images instead of pooling, at a sixth of the cost.
+    Networks drawn for use are made with running statistics and without noise on inputs, so none depends on what else is
+    drawn. One Adam trains all parts at the same time, which treats each number by itself. Output maps have a bias, and
+    start so that the first networks have the variance of fresh ones. No learning rate falls. The small setting has a
+    small target, whose images are halved by strides instead of pooling, at a sixth of the cost, and no weight decay:
+    with the published one, after 1,000 iterations and on validation images, networks had 96.3 % of 97.0 % alone, an
+    AUROC of 0.982 of 0.987, and disagreed on 25 % of the clothes instead of 38 %. Plain networks learn at three times
+    the rate: it gave an ensemble of them an AUROC of 0.976 of 0.914.
 
 Expected.
-    Accuracy in per cent and AUROC of predictive entropy between digits and clothes, three seeds; fifty networks drawn,
-    or five trained. No table of the publication could be read.
+    Accuracy in per cent, AUROC of predictive entropy between digits and clothes, and the share of clothes on which two
+    networks disagree; three seeds. Fifty networks drawn, five trained. No table of the publication could be read.
 
-    ======================  ========  ======  =============  =============
-    metric                  hypernet  beta 0  deterministic  deep ensemble
-    ======================  ========  ======  =============  =============
-    accuracy together
-    accuracy alone
+    =============  ========  ======  =============  =============
+    metric         hypernet  beta 0  deterministic  deep ensemble
+    =============  ========  ======  =============  =============
+    together
+    alone
     AUROC
-    disagreement, clothes
-    ======================  ========  ======  =============  =============
+    disagreement
+    =============  ========  ======  =============  =============
 """
 
 from collections.abc import Callable
@@ -179,13 +182,8 @@ def step(model: HyperGAN, batch: lab.data.Batch, state: lab.train.State) -> dict
     loss_task = F.cross_entropy(logits.flatten(0, 1), batch.targets.repeat(config.networks))
     loss_critic, loss_codes = losses.adversarial(model.critic, codes, torch.randn_like(codes))
     loss = loss_task + config.beta * loss_codes + loss_critic
-    return {"loss": loss, "task": loss_task, "codes": loss_codes, "critic": loss_critic, "spread": spread(weights)}
-
-
-def spread(weights: hd.Weights) -> Tensor:
-    """How much networks differ, relative to the size of their weights: 0 if they are one, about 1 if unrelated."""
-    deviations = [w.detach().var(0).mean().sqrt() / w.detach().square().mean().sqrt() for w in weights.values()]
-    return torch.stack(deviations).mean()
+    parts = {"task": loss_task, "codes": loss_codes, "critic": loss_critic}
+    return {"loss": loss, **parts, "spread": metrics.weight_spread(weights)}
 
 
 def ensemble_step(model: baselines.Many, batch: lab.data.Batch, state: lab.train.State) -> dict[str, Tensor]:
@@ -284,9 +282,14 @@ RECIPE = lab.Recipe(
         "hypernet": lab.Variant(),
         "beta 0": lab.Variant(changes={"beta": 0.0}, loop=lab.train.fit),
         "deterministic": lab.Variant(
-            build=build_ensemble, step=ensemble_step, loop=baselines.fit_members, changes={"members": 1}
+            build=build_ensemble,
+            step=ensemble_step,
+            loop=baselines.fit_members,
+            changes={"members": 1, "train.lr": 3e-3},
         ),
-        "deep ensemble": lab.Variant(build=build_ensemble, step=ensemble_step, loop=baselines.fit_members),
+        "deep ensemble": lab.Variant(
+            build=build_ensemble, step=ensemble_step, loop=baselines.fit_members, changes={"train.lr": 3e-3}
+        ),
     },
     figures=lab.report.uncertainty_figures,
     space={"beta": "1e-2..10:log", "train.lr": "3e-4..1e-2:log"},
