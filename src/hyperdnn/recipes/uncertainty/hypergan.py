@@ -20,12 +20,11 @@ Differs.
     The adversarial losses are those of a plain GAN, and their gradients stop at the codes, or pass the critic by; the
     authors' code applies a sigmoid twice, adds constants from densities, and lets the critic's loss reach the mixer.
     Networks drawn for use are made with running statistics and without noise on inputs, so none depends on what else is
-    drawn. One Adam trains all parts at the same time, which treats each number by itself. Output maps have a bias, and
-    start so that the first networks have the variance of fresh ones. No learning rate falls. The small setting has a
-    small target, whose images are halved by strides instead of pooling, at a sixth of the cost, and no weight decay:
-    with the published one, after 1,000 iterations, on validation images and with noise half as wide, networks had 96.3
-    % of 97.0 % alone, and an AUROC of 0.982 of 0.987. Plain networks learn at three times the rate: it gave five of
-    them 0.976 of 0.914.
+    drawn. One Adam trains all parts. Output maps have a bias, and start so that the first networks have the variance of
+    fresh ones. No learning rate falls. The small setting has a small target, whose images are halved by strides instead
+    of pooling, at a sixth of the cost, and no weight decay: with the published one, after 1,000 iterations, on
+    validation images and with noise half as wide, networks were right in 96.3 % instead of 97.0 %, with an AUROC of
+    0.982 instead of 0.987. Plain networks learn at three times the rate: it gave five of them 0.976 instead of 0.914.
 
 Expected.
     Accuracy in per cent, AUROC of predictive entropy between digits and clothes, and the share of clothes on which two
@@ -41,9 +40,10 @@ Expected.
     =============  ========  ======  =============  =============
 
     That networks collapse without adversarial term and pretraining ("beta 0") does not reproduce in so short a time: on
-    validation images (with such noise) they disagreed on 41 % of the clothes, of 43 %, after 2,000 iterations. The
-    critic then knows each of their codes, but to batch normalisation in the generators their size is nothing. Tried:
-    three times the rate (43 % without), and the published weight decay (35 % without, of 25 %, after 1,000).
+    validation images (with such noise) they disagreed on 41 % of the clothes after 2,000 iterations, with both on 43 %.
+    The critic then knows each of their codes, but to batch normalisation in the generators their size is nothing.
+    Tried: three times the rate (43 % without), and the published weight decay (35 % without and 25 % with both, after
+    1,000).
 """
 
 from collections.abc import Callable
