@@ -42,8 +42,7 @@ Expected.
     That networks collapse without adversarial term and pretraining ("beta 0") does not reproduce in so short a time: on
     validation images (with such noise) they disagreed on 41 % of the clothes after 2,000 iterations, with both on 43 %.
     The critic then knows each of their codes, but to batch normalisation in the generators their size is nothing.
-    Tried: three times the rate (43 % without), and the published weight decay (35 % without and 25 % with both, after
-    1,000).
+    Tried: three times the rate (43 % without), and the published weight decay (35 % without, 25 % with both at 1,000).
 """
 
 from collections.abc import Callable
