@@ -1,7 +1,5 @@
 """What a naive reading of the publication gets wrong."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -75,20 +73,6 @@ def test_members_of_the_ensemble_learn_from_their_own_samples(config: recipe.Con
         for k, (part, targets) in enumerate(zip(batch.inputs.split(10), batch.targets.split(10), strict=True))
     ]
     torch.testing.assert_close(own, torch.stack(apart).mean())
-
-
-def test_a_member_has_as_large_a_batch_as_the_others_whatever_their_number(config: recipe.Config) -> None:
-    config = dataclasses.replace(config, members=3)
-    state = lab.train.State(model=recipe.build_ensemble(config), config=config, generator=torch.Generator())
-    sizes: list[int] = []
-
-    def step(model: torch.nn.Module, batch: lab.data.Batch, state: lab.train.State) -> dict[str, torch.Tensor]:
-        sizes.append(len(batch))
-        return recipe.ensemble_step(model, batch, state)
-
-    settings = lab.train.Settings(iterations=1, batch_size=7, device="cpu")
-    recipe.fit_members(state, recipe.data(config), settings, step=step, evaluate=recipe.evaluate, log=lab.train.Log())
-    assert sizes == [21]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@
 ``HYPERDNN_DATA`` or the cache. `regression` reads the UCI sets with their published splits. Every set is a `Task` of
 three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of context, inputs and targets,
 `DrawnContexts` one with a context of its own. `permuted` and `split` turn one set into a sequence of tasks, `overlaid`
-puts two of its images into one, `label_clients` and `dirichlet_clients` deal it out to clients; `permuted_copy` is a
-sequence made of random bits.
+puts two of its images into one, `detection` puts another set beside it (a `Detection`), `label_clients` and
+`dirichlet_clients` deal it out to clients; `permuted_copy` is a sequence made of random bits.
 
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
@@ -19,6 +19,7 @@ from hyperdnn.lab.data._batch import Batch, Split, Task
 from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
 from hyperdnn.lab.data._continual import permuted, split
 from hyperdnn.lab.data._copy import permuted_copy
+from hyperdnn.lab.data._detection import Detection, detection
 from hyperdnn.lab.data._drawn import DrawnContexts
 from hyperdnn.lab.data._episodes import Episode, Episodes, EpisodeShape, FewShot
 from hyperdnn.lab.data._fetch import DataError, available, path
@@ -45,6 +46,8 @@ __all__ = [
     "overlaid",
     "permuted_copy",
     "DrawnContexts",
+    "Detection",
+    "detection",
     "label_clients",
     "dirichlet_clients",
     "on_validation",

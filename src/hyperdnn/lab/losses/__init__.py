@@ -3,10 +3,12 @@
 `output_change` keeps what a hypernet generates for earlier contexts, which `remember` has put into a `Memory`.
 `gaussian_kl` and `gaussian_entropy` read a distribution over weights (`targets.Gaussian`), `sampled_kl` draws of one
 whose density is known. `squared_norm` and `orthogonality` look at the weights as such. `gaussian_nll` is the likelihood
-of a prediction with its own noise. `linear_scalarization` and `exact_pareto` make one loss of several. `elastic_change`
-keeps a plain network's weights near what `remember_elastic` returned (online EWC).
+of a prediction with its own noise. `adversarial` makes samples look like others, `normal_moments` gives them the mean
+and covariance of a standard normal distribution. `linear_scalarization` and `exact_pareto` make one loss of several.
+`elastic_change` keeps a plain network's weights near what `remember_elastic` returned (online EWC).
 """
 
+from hyperdnn.lab.losses._adversarial import adversarial, normal_moments
 from hyperdnn.lab.losses._elastic import Elastic, elastic_change, remember_elastic
 from hyperdnn.lab.losses._gaussian import gaussian_entropy, gaussian_kl, sampled_kl
 from hyperdnn.lab.losses._likelihood import gaussian_nll
@@ -22,6 +24,8 @@ __all__ = [
     "gaussian_entropy",
     "sampled_kl",
     "gaussian_nll",
+    "adversarial",
+    "normal_moments",
     "squared_norm",
     "orthogonality",
     "remember_elastic",

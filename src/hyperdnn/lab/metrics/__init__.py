@@ -2,18 +2,21 @@
 
 `continual_summary` is what a sequence of tasks leaves behind. Of several networks that predict together,
 `regression_summary` and `classification_summary` judge the mixture; `coverage` of `quantiles_of`, `predictive_entropy`
-and `auroc` are its parts. `coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the
-arrays of `report.uncertainty_figures`. `hypervolume`, `uniformity` and `ray_control` judge a front of models with
-several losses, measured for instance along `circle_rays`. `effect_errors` are of effects of a treatment,
-`errors_by_shots` of new items. `confidence_interval` says how sure a mean is.
+and `auroc` are its parts; `single_accuracies`, `disagreement` and `weight_spread` look at the networks one by one.
+`coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the arrays of
+`report.uncertainty_figures`. `hypervolume`, `uniformity` and `ray_control` judge a front of models with several losses,
+measured for instance along `circle_rays`. `effect_errors` are of effects of a treatment, `errors_by_shots` of new
+items. `confidence_interval` says how sure a mean is.
 """
 
 from hyperdnn.lab.metrics._classification import (
     auroc,
     classification_summary,
     detection_curve,
+    disagreement,
     predictive_entropy,
     reliability_curve,
+    single_accuracies,
 )
 from hyperdnn.lab.metrics._continual import continual_summary
 from hyperdnn.lab.metrics._effects import effect_errors
@@ -27,6 +30,7 @@ from hyperdnn.lab.metrics._regression import (
     regression_summary,
 )
 from hyperdnn.lab.metrics._shots import errors_by_shots
+from hyperdnn.lab.metrics._weights import weight_spread
 
 __all__ = [
     "continual_summary",
@@ -36,6 +40,9 @@ __all__ = [
     "coverage_curve",
     "prediction_rows",
     "classification_summary",
+    "single_accuracies",
+    "disagreement",
+    "weight_spread",
     "predictive_entropy",
     "auroc",
     "detection_curve",

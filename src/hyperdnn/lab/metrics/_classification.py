@@ -10,7 +10,15 @@ from torch.nn import functional as F
 
 from hyperdnn.errors import ConfigError, MissingExtraError
 
-__all__ = ["auroc", "classification_summary", "detection_curve", "predictive_entropy", "reliability_curve"]
+__all__ = [
+    "auroc",
+    "classification_summary",
+    "detection_curve",
+    "disagreement",
+    "predictive_entropy",
+    "reliability_curve",
+    "single_accuracies",
+]
 
 _BINS = 15
 _POINTS = 50  # of a curve
@@ -37,6 +45,23 @@ def classification_summary(
         "nll": F.nll_loss(log_probabilities, targets).item(),
         "ece": ece.item(),
     }
+
+
+def single_accuracies(
+    logits: Float[Tensor, "networks samples classes"], targets: Integer[Tensor, " samples"]
+) -> Float[Tensor, " networks"]:
+    """The accuracy of each network by itself."""
+    return (logits.argmax(-1) == targets).double().mean(-1)
+
+
+def disagreement(logits: Float[Tensor, "networks samples classes"]) -> float:
+    """The share of samples that two of the networks put into different classes, over all pairs; 0 of one network."""
+    networks = len(logits)
+    if networks == 1:
+        return 0.0
+    votes = F.one_hot(logits.argmax(-1), logits.shape[-1]).sum(0).double()
+    agreeing = (votes * (votes - 1)).sum(-1) / (networks * (networks - 1))
+    return 1 - agreeing.mean().item()
 
 
 def predictive_entropy(logits: Float[Tensor, "networks samples classes"]) -> Float[Tensor, " samples"]:

@@ -95,31 +95,12 @@ class Config:
             raise ConfigError(f"dropout: expected more than 0 and less than 1, got {self.dropout}.")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Data:
-    """What is learnt, and the test images of something else."""
-
-    task: lab.data.Task
-    outside: lab.data.Split | None
-
-    @property
-    def train(self) -> lab.data.Split:
-        """What is learnt from."""
-        return self.task.train
-
-    def to(self, device: torch.device | str) -> "Data":
-        """The same data on another device."""
-        return Data(task=self.task.to(device), outside=self.outside and self.outside.to(device))
-
-
-def data(config: Config) -> Data:
+def data(config: Config) -> lab.data.Detection:
     """Images in ten classes and those of another set, or one split of a regression set."""
     if config.outside == "none":
-        return Data(task=lab.data.regression(config.source, split=config.seed % 20, train=config.rows), outside=None)
-    task = lab.data.load(config.source)
-    permuted = config.outside == "permuted"
-    other = lab.data.permuted(task, tasks=2, seed=0)[1] if permuted else lab.data.load(config.outside)
-    return Data(task=task, outside=other.test)
+        task = lab.data.regression(config.source, split=config.seed % 20, train=config.rows)
+        return lab.data.Detection(task=task, outside=None)
+    return lab.data.detection(config.source, outside=config.outside)
 
 
 def build_target(config: Config, dropout: float = 0.0) -> nn.Module:
@@ -190,14 +171,14 @@ def networks(model: Any, part: lab.data.Split) -> Tensor:
     return torch.cat([members(batch.inputs) for batch in part.batches(1000)], dim=1)
 
 
-def validate(model: nn.Module, data: Data) -> float:
+def validate(model: nn.Module, data: lab.data.Detection) -> float:
     """The misfit of the drawn networks' mixture on validation rows, by which training on a regression set ends."""
     part = data.task.validation
     nll: float = metrics.regression_summary(networks(model, part), part.targets)["nll"]
     return nll
 
 
-def evaluate(model: nn.Module, data: Data) -> dict[str, Any]:
+def evaluate(model: nn.Module, data: lab.data.Detection) -> dict[str, Any]:
     """Error and likelihood on the test samples; for images also how unfamiliar the other ones look."""
     test, targets = networks(model, data.task.test), data.task.test.targets
     if data.outside is None:
@@ -206,7 +187,7 @@ def evaluate(model: nn.Module, data: Data) -> dict[str, Any]:
             "coverage_curve": metrics.coverage_curve(test, targets),
             "predictions": metrics.prediction_rows(test, targets),
         }
-    entropies = [metrics.predictive_entropy(logits) for logits in (test, networks(model, data.outside))]
+    entropies = [metrics.predictive_entropy(logits) for logits in (test, networks(model, data.outside.test))]
     return {
         **metrics.classification_summary(test, targets),
         "auroc": metrics.auroc(*entropies),

@@ -42,7 +42,7 @@ Expected.
 """
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
@@ -144,20 +144,6 @@ def ensemble_step(model: nn.Module, batch: lab.data.Batch, state: lab.train.Stat
     return {"loss": losses.gaussian_nll(outputs.flatten(0, 1), batch.targets).mean()}
 
 
-def fit_members(
-    state: lab.train.State,
-    data: lab.data.Task,
-    settings: lab.train.Settings,
-    *,
-    step: lab.train.Step,
-    evaluate: lab.train.Evaluate,
-    log: lab.train.Log,
-) -> lab.train.Outcome:
-    """Batches with a part for each member, each of them as large as the others' batches."""
-    settings = replace(settings, batch_size=settings.batch_size * state.config.members)
-    return lab.train.fit(state, data, settings, step=step, evaluate=evaluate, log=log, validate=validate)
-
-
 def networks(model: Any, inputs: Tensor) -> Tensor:
     """What every drawn network predicts: ``(DRAWS, samples, 2)``."""
     contexts = torch.zeros(DRAWS, dtype=torch.long, device=inputs.device)
@@ -222,7 +208,9 @@ RECIPE = lab.Recipe(
         "hypernet": lab.Variant(),
         "target dropout": lab.Variant(build=build_dropout, step=plain_step),
         "deterministic": lab.Variant(build=build_plain, step=plain_step),
-        "deep ensemble": lab.Variant(build=build_ensemble, step=ensemble_step, loop=fit_members),
+        "deep ensemble": lab.Variant(
+            build=build_ensemble, step=ensemble_step, loop=partial(baselines.fit_members, validate=validate)
+        ),
     },
     figures=lab.report.uncertainty_figures,
 )

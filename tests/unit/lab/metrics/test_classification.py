@@ -1,4 +1,5 @@
 import math
+from itertools import combinations
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from hyperdnn.lab.metrics import (
     auroc,
     classification_summary,
     detection_curve,
+    disagreement,
     predictive_entropy,
     reliability_curve,
+    single_accuracies,
 )
 
 
@@ -21,6 +24,22 @@ def test_networks_vote_with_their_probabilities() -> None:
     found = classification_summary(logits, targets)
     assert found["accuracy"] == pytest.approx((mean.argmax(-1) == targets).float().mean().item())
     assert found["nll"] == pytest.approx(F.nll_loss(mean.log(), targets).item(), rel=1e-5)
+
+
+def test_networks_one_by_one() -> None:
+    logits, targets = torch.randn(4, 30, 3), torch.randint(3, (30,))
+    classes = logits.argmax(-1)
+    pairs = [(one != other).double().mean().item() for one, other in combinations(classes, 2)]
+    assert disagreement(logits) == pytest.approx(sum(pairs) / len(pairs))
+    singles = single_accuracies(logits, targets)
+    assert singles.tolist() == pytest.approx([classification_summary(one[None], targets)["accuracy"] for one in logits])
+
+
+def test_disagreement_at_its_ends() -> None:
+    same = torch.randn(1, 20, 5).expand(6, 20, 5)
+    assert disagreement(same) == 0.0
+    assert disagreement(same[:1]) == 0.0
+    assert disagreement(torch.eye(3)[:, None].expand(3, 20, 3)) == pytest.approx(1.0)
 
 
 def test_calibration_error_by_hand() -> None:
