@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hyperdnn import inspect, lab
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab import baselines
 from hyperdnn.lab._discover import configuration
 from hyperdnn.lab.data import Episode
@@ -99,6 +100,11 @@ def test_answers_are_the_mean_of_the_samples_probabilities():
     assert each.shape == (4, 2, 15, 3)
     assert not each[0].allclose(each[1])
     torch.testing.assert_close(answers.exp().flatten(1, 2), each.exp().mean(0))
+
+
+def test_a_distribution_is_measured_by_at_least_one_sample():
+    with pytest.raises(ConfigError, match="test_samples: expected 1 or more"):
+        replace(CONFIG, samples=3, test_samples=0)
 
 
 def test_the_order_of_classes_matters_to_the_hypernet_and_not_to_nearest_means():

@@ -88,6 +88,10 @@ class Config:
     rate: float = 0.1  # of that loop, at the beginning
     train: lab.train.Settings = lab.train.Settings(iterations=100_000, batch_size=1)
 
+    def __post_init__(self) -> None:
+        lab.config.check_least(self, 0, "samples", "kl")
+        lab.config.check_least(self, 1, "test_samples")
+
 
 @final
 class HyperShot(nn.Module):
