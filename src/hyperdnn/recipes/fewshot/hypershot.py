@@ -34,9 +34,10 @@ Differs.
     weights, and 50 samples are drawn at the test instead of 3 to 10 (of probabilities the mean is taken, not of
     logits): with 5 the area is smaller by 0.003 to 0.02. All this was chosen on validation characters. The backbone's
     batch normalisation keeps running statistics, in all variants: no weights are generated for it, and an answer does
-    not depend on the other queries. MAML adapts only a linear head, by second-order gradients, with trained rates.
-    Classes come in random order, so that their order cannot change the mean accuracy; ``order_changes`` says how many
-    single answers change with it.
+    not depend on the other queries. MAML adapts only a linear head, by second-order gradients, with trained rates,
+    at a learning rate of its own: at the others' it came to 52 % on validation characters, at this to 77 %. Classes
+    come in random order, so that their order cannot change the mean accuracy; ``order_changes`` says how many single
+    answers change with it.
 
 Expected.
     Accuracy on five new characters of which one image each is known, in per cent, and how well unknown characters are
@@ -265,7 +266,7 @@ RECIPE = lab.Recipe(
         "HyperShot": lab.Variant(),
         "BayesHyperShot": lab.Variant(changes={"samples": 5}),
         "ProtoNet": lab.Variant(build=build_protonet, step=baselines.episode_step),
-        "MAML head": lab.Variant(build=build_head, step=baselines.episode_step),
+        "MAML head": lab.Variant(changes={"train.lr": 5e-3}, build=build_head, step=baselines.episode_step),
         "nearest pixels": lab.Variant(build=build_pixels, step=baselines.episode_step),
     },
     figures=lab.report.fewshot_figures,
