@@ -27,8 +27,9 @@ Differs.
     as much as about unknown ones: by their disagreement (mutual information) alone the area was 0.48 to 0.61. With
     distances that is 0.68 to 0.71, and both forms are better: 0.72 with a distribution over weights, about half of the
     gain being there when weights are at their means, and 0.69 without, three seeds each at a learning rate of 0.003.
-    The form without randomness prefers 0.005, though, and comes to 0.71 and 0.72 there, where the random one loses
-    (0.70): each has its own rate, and the difference between them is no larger than that between seeds.
+    The form without randomness prefers 0.005, though, and comes to 0.70 there (0.68 to 0.72), where the random one
+    loses (0.70, one seed): each has its own rate, and the difference between them, 0.02, is no larger than that between
+    seeds.
 
     Characters come from the two small background sets of Omniglot, with test alphabets that are new as well, in place
     of all of it. The head scales features to unit length, and pooling rounds up. The default setting has 16 filters on
