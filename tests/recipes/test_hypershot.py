@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hyperdnn import inspect, lab
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab import baselines
 from hyperdnn.lab._discover import configuration
 from hyperdnn.lab.data import Episode
@@ -23,18 +24,18 @@ def problems(others=2):
     )
 
 
-def state(model, config, step=0):
-    return lab.train.State(model=model, config=config, step=step, generator=torch.Generator())
+def state(model, config):
+    return lab.train.State(model=model, config=config, generator=torch.Generator())
 
 
-def test_the_hypernet_sees_nothing_but_the_cosines_of_class_means():
+def test_the_hypernet_sees_nothing_but_the_angles_between_class_means():
     model, episode = recipe.build(CONFIG).eval(), problems()
     features = model.backbone(episode.support.flatten(0, 2)).unflatten(0, (4, 3, 2))
     seen = []
     model.learner.model.hypernet.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     model(episode)
     means = features.mean(2)  # shots are averaged before the kernel, not after
-    expected = F.cosine_similarity(means[:, :, None], means[:, None], dim=-1).flatten(1)
+    expected = 1 - F.cosine_similarity(means[:, :, None], means[:, None], dim=-1).flatten(1)
     torch.testing.assert_close(seen[0], expected)
 
 
@@ -46,7 +47,7 @@ def test_queries_meet_the_network_of_their_own_problem():
         query = model.backbone(episode.query[i].flatten(0, 1))
         kernel = F.cosine_similarity(support[:, None], support[None], dim=-1).flatten()
         rows = F.cosine_similarity(query[:, None], support[None], dim=-1)
-        logits = model.learner.model(rows, context=kernel)
+        logits = model.learner.model(1 - rows, context=1 - kernel)
         torch.testing.assert_close(together[i].flatten(0, 1), logits.log_softmax(-1), rtol=1e-4, atol=1e-5)
 
 
@@ -62,14 +63,17 @@ def test_the_loss_is_over_the_classes_own_rows_and_the_queries():
     torch.testing.assert_close(loss, F.nll_loss(logits.flatten(0, 2), labels.flatten()))
 
 
-def test_the_divergence_grows_from_nothing_to_its_weight():
+def test_the_divergence_is_summed_over_the_weights_of_a_network():
     config = replace(CONFIG, samples=3, kl=0.5)
     model, episode = recipe.build(config), problems(others=0)
-    for step, expected in ((0, 0.5e-21), (5, 0.5 * 10**-10.5), (10, 0.5)):
-        found = recipe.step(model, episode, state(model, config, step))
-        assert found["divergence"] > 0
-        extra = (found["loss"] - found["task"]).item()
-        assert extra == pytest.approx(expected * found["divergence"].item(), abs=1e-6, rel=1e-3)
+    found = recipe.step(model, episode, state(model, config))
+    weights = model.learner.generate(episode.through(model.backbone).support.mean(2))
+    expected = 0.0
+    for name in ("0.weight", "0.bias", "2.weight", "2.bias"):
+        normal = torch.distributions.Normal(weights[f"{name}.mean"], weights[f"{name}.log_scale"].exp())
+        expected += torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0)).sum()
+    torch.testing.assert_close(found["divergence"], expected / 4, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(found["loss"], found["task"] + 0.5 * found["divergence"])
 
 
 def test_the_loss_does_not_grow_with_the_number_of_samples():
@@ -77,15 +81,17 @@ def test_the_loss_does_not_grow_with_the_number_of_samples():
     for samples in (1, 8):
         torch.manual_seed(0)
         config = replace(CONFIG, samples=samples, spread=1e-6)
-        model = recipe.build(config).eval()
+        model = recipe.build(config)
         torch.manual_seed(1)
         losses.append(recipe.step(model, problems(others=0), state(model, config))["task"])
     torch.testing.assert_close(*losses, rtol=1e-3, atol=1e-3)
 
 
 def test_answers_are_the_mean_of_the_samples_probabilities():
-    config = replace(CONFIG, samples=4, spread=2.0)
+    config = replace(CONFIG, samples=2, test_samples=4, spread=2.0)
     learner, means, query = recipe.build(config).learner, torch.randn(2, 3, 6), torch.randn(2, 3, 5, 6)
+    assert len(learner.classify(learner.generate(means), query.flatten(1, 2), means)) == 2  # in training
+    learner.eval()
     episode = Episode(support=means.unsqueeze(2), query=query, others=torch.zeros(2, 0, 5, 6))
     torch.manual_seed(0)
     answers = learner(episode)
@@ -94,6 +100,11 @@ def test_answers_are_the_mean_of_the_samples_probabilities():
     assert each.shape == (4, 2, 15, 3)
     assert not each[0].allclose(each[1])
     torch.testing.assert_close(answers.exp().flatten(1, 2), each.exp().mean(0))
+
+
+def test_a_distribution_is_measured_by_at_least_one_sample():
+    with pytest.raises(ConfigError, match="test_samples: expected 1 or more"):
+        replace(CONFIG, samples=3, test_samples=0)
 
 
 def test_the_order_of_classes_matters_to_the_hypernet_and_not_to_nearest_means():
