@@ -39,10 +39,15 @@ def cifar10(*, pad: int = 0, normalise: bool = False) -> Task:
     Source:
         Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
     """
-    parts = _read(path("cifar10", _FILE))
+    return _task(path("cifar10", _FILE), pad=pad, normalise=normalise)
+
+
+@cache
+def _task(file: Path, *, pad: int, normalise: bool) -> Task:
+    parts = _read(file)
     images, labels = parts["train"]
     first = torch.zeros(len(labels), dtype=torch.bool)
-    for label in labels.unique():
+    for label in range(int(labels.max()) + 1):
         first[(labels == label).nonzero().flatten()[:_VALIDATION]] = True
     return image_task(
         "cifar10",
@@ -57,7 +62,6 @@ def cifar10(*, pad: int = 0, normalise: bool = False) -> Task:
     )
 
 
-@cache
 def _read(file: Path) -> dict[str, tuple[Tensor, Tensor]]:
     """Images ``(n, 3, 32, 32)`` and labels by folder: classes, and files in them, in the order of their names."""
     try:
