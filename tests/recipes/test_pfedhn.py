@@ -158,6 +158,20 @@ def test_the_clients_network_is_lenet_in_whatever_order_pixels_lie():
     torch.testing.assert_close(net(x), net.classifier(hidden))
 
 
+def test_images_that_two_convolutions_leave_nothing_of_are_refused():
+    with pytest.raises(ConfigError, match=r"pad: two convolutions of 5 x 5 .* images of 16 or more, got 14"):
+        recipe.build(replace(TINY, pad=3))
+
+
+def test_all_clients_at_once_are_the_same_as_one_by_one():
+    model = recipe.build(TINY)
+    images = torch.randn(6, 4, 1, 16, 16)
+    at_once = model(images, context=torch.arange(6))
+    torch.testing.assert_close(
+        at_once, torch.stack([model(images[client], context=torch.tensor(client)) for client in range(6)])
+    )
+
+
 def test_embeddings_are_as_wide_as_published():
     config = replace(TINY, clients=25, client=replace(TINY.client, newcomers=5))
     assert recipe.build(config).hypernet.encoder.features == 1 + 20 // 4

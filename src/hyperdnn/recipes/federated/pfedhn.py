@@ -29,12 +29,12 @@ from functools import partial
 from operator import attrgetter
 from typing import Literal, final
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, lab
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab import baselines
 
 
@@ -73,6 +73,8 @@ class LeNet(nn.Module):
         first, second = config.kernels
         channels, side, _ = task.shape
         places = ((side - 4) // 2 - 4) // 2  # after two unpadded convolutions of 5 x 5 and two poolings
+        if places < 1:
+            raise ConfigError(f"pad: two convolutions of 5 x 5 pixels need images of 16 or more, got {side}.")
         widths = (second * places**2, *config.dense)
         self.features = nn.Sequential(
             *(nn.Conv2d(channels, first, 5), nn.MaxPool2d(2), nn.ReLU()),
@@ -82,8 +84,8 @@ class LeNet(nn.Module):
         self.classifier = nn.Linear(widths[2], task.classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        inputs = images.contiguous(memory_format=torch.channels_last)  # half the time of a step on a CPU
-        logits: Tensor = self.classifier(self.features(inputs))
+        last = images.permute(0, 2, 3, 1).contiguous()  # a pixel's channels side by side: half the time on a CPU
+        logits: Tensor = self.classifier(self.features(last.permute(0, 3, 1, 2)))
         return logits
 
 
