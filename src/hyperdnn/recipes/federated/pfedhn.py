@@ -19,9 +19,17 @@ Differs.
     The pixels of CIFAR-10 went through JPEG. Features are scaled to unit length before the output maps, which start at
     the target's own variance. Batches are drawn with replacement. An embedding is moved, and decays, only when its
     client takes part. The default setting has 20 clients of about 200 images, 8 and 16 kernels, and 5 clients in a
-    round, so that federated averaging, which has the same rounds, has something to average.
+    round, so that federated averaging, which has the same rounds, has something to average; the server's rate is five
+    times the published one, since each client counts a fifth. The clients' rate is the better one of 0.005 and 0.01 on
+    validation images (81.1 and 84.5 %; clients that learn alone, in as many steps, come to 81.5 and 81.4 %).
 
 Expected.
+    Accuracy in per cent, the mean over clients: mean and spread of three seeds, as in ``results/``.
+
+    =======  ======  =========  ======  =====================  =====
+    setting  pFedHN  pFedHN-PC  FedAvg  FedAvg, then 20 steps  local
+    =======  ======  =========  ======  =====================  =====
+    =======  ======  =========  ======  =====================  =====
 """
 
 from dataclasses import dataclass
@@ -176,6 +184,13 @@ RECIPE = lab.Recipe(
             metric="pFedHN/new_accuracy",
             over="pFedHN/accuracy",
             at_least=0.95,
+        ),
+        lab.Claim(
+            text="On digits they are at least 1 point more accurate than with federated averaging.",
+            config="digits",
+            metric="pFedHN/accuracy",
+            minus="FedAvg/accuracy",
+            at_least=0.01,
         ),
         lab.Claim(
             text="What travels is what travels in federated averaging, the client's network there and back.",
