@@ -131,8 +131,8 @@ def test_the_personal_classifier_never_leaves_the_client():
 
 def test_averaging_takes_the_mean_and_alone_nobody_learns_from_anybody():
     averaging, alone = (recipe.RECIPE.variants[name].changes for name in ("FedAvg", "local"))
-    settings = {name.removeprefix("train."): value for name, value in averaging.items()}
-    assert averaging == alone
+    settings = {name.removeprefix("train."): value for name, value in alone.items()}
+    assert averaging == {**alone, "client.lr": 5e-3}
     model, _, turns, _ = _trained(TINY, "FedAvg", **settings)
     sizes = [len(recipe.data(TINY)[number].train) for number, _ in turns]
     for name, parameter in model.net.named_parameters():

@@ -21,7 +21,8 @@ Differs.
     client takes part. The default setting has 20 clients of about 200 images, 8 and 16 kernels, and 5 clients in a
     round, so that federated averaging, which has the same rounds, has something to average; the server's rate is five
     times the published one, since each client counts a fifth. The clients' rate is the better one of 0.005 and 0.01 on
-    validation images (81.1 and 84.5 %; clients that learn alone, in as many steps, come to 81.5 and 81.4 %).
+    validation images (81.1 and 84.5 %; clients that learn alone, in as many steps, come to 81.5 and 81.4 %); that of
+    federated averaging is the published 0.005 (26 %).
 
     Clients that come later do not get far on validation images: 67 % after 50 rounds, where the others have 83 %. They
     have 92 and 67 % where some other client has the same two classes, and 53 to 69 % where none has. The server's rate
@@ -213,7 +214,13 @@ RECIPE = lab.Recipe(
         "FedAvg": lab.Variant(
             build=build_plain,
             loop=partial(lab.train.rounds, server=lab.train.Averaging, finetuned=True),
-            changes={"train.lr": 1.0, "train.momentum": 0.0, "train.weight_decay": 0.0, "train.clip_norm": None},
+            changes={
+                "client.lr": 5e-3,  # as published
+                "train.lr": 1.0,
+                "train.momentum": 0.0,
+                "train.weight_decay": 0.0,
+                "train.clip_norm": None,
+            },
         ),
         "local": lab.Variant(
             build=build_separate,
