@@ -1,4 +1,4 @@
-"""From arrays of grey images to a task."""
+"""From arrays of images to a task."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -23,15 +23,16 @@ def image_task(
     pad: int,
     normalise: bool,
 ) -> Task:
-    """Scale grey images to [0, 1], or to mean 0 and deviation 1.
+    """Scale images to [0, 1], or to mean 0 and deviation 1.
 
     Args:
         name: the task's name.
-        parts: images ``(samples, height, width)`` in bytes and their labels.
+        parts: images in bytes, grey ``(samples, height, width)`` or ``(samples, channels, height, width)``, and their
+            labels.
         white: the largest value that a pixel can have.
         pad: black pixels added on each side.
         normalise: subtract the mean of the training pixels and divide by their standard deviation, both taken
-            before padding.
+            before padding, over all channels.
 
     Raises:
         ConfigError: a negative pad.
@@ -43,7 +44,7 @@ def image_task(
         mean, deviation = _moments(parts["train"][0], white=white)
         scale, shift = 1 / deviation, -mean / deviation
     splits = {
-        part: Split(stored=F.pad(images, (pad,) * 4)[:, None], targets=labels.long(), scale=scale, shift=shift)
+        part: Split(stored=_with_channels(F.pad(images, (pad,) * 4)), targets=labels.long(), scale=scale, shift=shift)
         for part, (images, labels) in parts.items()
     }
     classes = int(torch.cat([labels for _, labels in parts.values()]).max()) + 1
@@ -54,6 +55,10 @@ def image_task(
         test=splits["test"],
         classes=classes,
     )
+
+
+def _with_channels(images: Tensor) -> Tensor:
+    return images[:, None] if images.dim() == 3 else images
 
 
 def _moments(images: Tensor, *, white: int) -> tuple[float, float]:

@@ -6,18 +6,19 @@ from typing import Final
 
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.lab.data._batch import Task
+from hyperdnn.lab.data._cifar10 import cifar10
 from hyperdnn.lab.data._digits import digits
 from hyperdnn.lab.data._mnist import fashion_mnist, mnist
 
 __all__ = ["load"]
 
 _READERS: Final[Mapping[str, Callable[..., Task]]] = MappingProxyType(
-    {"digits": digits, "mnist": mnist, "fashion_mnist": fashion_mnist}
+    {"digits": digits, "mnist": mnist, "fashion_mnist": fashion_mnist, "cifar10": cifar10}
 )
 
 
 def load(name: str, *, pad: int = 0, normalise: bool = False) -> Task:
-    """A plain set of images: "digits" (8 x 8, no download), "mnist" or "fashion_mnist" (28 x 28).
+    """A plain set of images: "digits" (8 x 8, no download), "mnist", "fashion_mnist" (28 x 28), "cifar10" (32 x 32).
 
     Args:
         name: the data set.

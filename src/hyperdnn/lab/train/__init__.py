@@ -2,7 +2,7 @@
 
 `fit` trains on one data set, `stages` one part of a model after the other, each a `Stage`, `sequence` on task after
 task, `joint` on all tasks of a sequence at once, `episodes` on few-shot problems, and `rounds` the weights that a
-`Server` (`Generating`, `Averaging`) sends to `Clients`, each with data of its own.
+`Server` (`Generating`, `Averaging`, `Returning`) sends to `Clients`, each with data of its own.
 
 A loop takes a `State`, which holds everything that changes while it runs and is what a recipe's step may read;
 `Settings` (and `ClientSettings`), which belong in a configuration; and a `Log`, which keeps the numbers, shows progress
@@ -31,7 +31,7 @@ from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Data, Draw, Evaluat
 from hyperdnn.lab.train._processes import launch
 from hyperdnn.lab.train._rounds import rounds
 from hyperdnn.lab.train._sequence import sequence
-from hyperdnn.lab.train._server import Averaging, Generating, Server
+from hyperdnn.lab.train._server import Averaging, Generating, Returning, Server
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._stages import Stage, stages
 from hyperdnn.lab.train._state import State
@@ -68,6 +68,7 @@ __all__ = [
     "Server",
     "Generating",
     "Averaging",
+    "Returning",
     "Clients",
     "Client",
     "ClientModel",

@@ -28,6 +28,7 @@ class ClientSettings:
         momentum: of SGD.
         weight_decay: as in `Settings`.
         clip_norm: gradients of a client's network with a larger norm are scaled down to it.
+        newcomers: the last so many clients are not there yet, and come when the others are done.
         evaluate_every: rounds between two evaluations of all clients; null for one at the end only.
 
     Raises:
@@ -42,6 +43,7 @@ class ClientSettings:
     momentum: float = 0.9
     weight_decay: float = 0.0
     clip_norm: float | None = None
+    newcomers: int = 0
     evaluate_every: int | None = None
 
     def __post_init__(self) -> None:
@@ -49,6 +51,7 @@ class ClientSettings:
             raise ConfigError(f"client.evaluate_every: expected 1 or more, or null, got {self.evaluate_every}.")
         try:
             check_least(self, 1, "per_round", "steps")
+            check_least(self, 0, "newcomers")
             self._settings()
         except ConfigError as error:
             raise ConfigError(f"client.{error}") from None

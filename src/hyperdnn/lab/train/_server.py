@@ -11,7 +11,7 @@ from hyperdnn.models import HyperDNN
 from hyperdnn.targets import Target
 from hyperdnn.typing import Weights
 
-__all__ = ["Averaging", "Generating", "Server", "network_of"]
+__all__ = ["Averaging", "Generating", "Returning", "Server", "network_of"]
 
 
 @runtime_checkable
@@ -22,7 +22,7 @@ class Server(Protocol):
         """What these clients are sent, computed from what is trained: ``(clients)`` -> ``(clients, *shape)``."""
 
     def shares(self, samples: Sequence[int]) -> list[float]:
-        """How much each reply counts, from the number of its client's samples; they sum to 1."""
+        """How much each reply counts, from the number of its client's samples; they sum to 1 if clients share."""
 
 
 @final
@@ -84,6 +84,31 @@ class Averaging:
     def shares(self, samples: Sequence[int]) -> list[float]:
         """By samples."""
         return [number / sum(samples) for number in samples]
+
+
+@final
+class Returning:
+    """Each client gets back what it trained, if the server's step is 1: nobody learns from anybody.
+
+    This is what clients come to on their own, in as many steps. With SGD, ``lr=1`` and no momentum.
+
+    Args:
+        model: a `HyperDNN` whose clients share nothing, such as one of `baselines.Separate`.
+
+    Raises:
+        ConfigError: for another model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.server = Generating(model)
+
+    def weights(self, clients: Tensor) -> Weights:
+        """Those of each client."""
+        return self.server.weights(clients)
+
+    def shares(self, samples: Sequence[int]) -> list[float]:
+        """All of it, for everyone."""
+        return [1.0] * len(samples)
 
 
 def network_of(model: nn.Module) -> Target:

@@ -8,6 +8,7 @@ from typing import Any, final
 from hyperdnn.errors import CheckpointError, ConfigError
 from hyperdnn.lab.train._engine import Engine
 from hyperdnn.lab.train._log import Log
+from hyperdnn.lab.train._only import remember_trainable, train_only
 from hyperdnn.lab.train._outcome import Outcome
 from hyperdnn.lab.train._parts import Data, Evaluate, Step, Validate
 from hyperdnn.lab.train._processes import are_several
@@ -74,7 +75,7 @@ def stages(
         raise ConfigError("plan: expected at least one Stage.")
     if state.resumed is None:
         state.task = 0
-        state.record["trainable"] = [name for name, one in state.model.named_parameters() if one.requires_grad]
+        remember_trainable(state)
     else:
         state.task = int(state.resumed.value()["task"])
         if state.task >= len(plan):
@@ -88,7 +89,7 @@ def stages(
             log.start(sum(one.iterations for one in own), done=state.step)
         if not engine.resumed:
             state.task = index
-            _train_only(state, stage.part)
+            train_only(state, stage.part)
         placed = engine.place(data)
         made = placed if stage.data is None else engine.place(engine.evaluate(stage.data, placed))
         engine.optimise(
@@ -98,17 +99,7 @@ def stages(
             log=log,
             stopping=engine.stopping(stage.validate, made, log=log),
         )
-    _train_only(state, "")
+    train_only(state, "")
     outcome = Outcome.of(engine.evaluate(evaluate, placed))
     log.metrics(state, outcome.metrics)
     return outcome
-
-
-def _train_only(state: State, part: str) -> None:
-    """Freeze what lies outside a part; "" is the whole model. What was frozen before the first stage stays so."""
-    try:
-        trained = {id(parameter) for parameter in state.model.get_submodule(part).parameters()}
-    except AttributeError as error:
-        raise ConfigError(f"Stage(part='{part}'): the model has no such part ({error}).") from error
-    for name, parameter in state.model.named_parameters():
-        parameter.requires_grad_(id(parameter) in trained and name in state.record["trainable"])

@@ -29,3 +29,10 @@ def test_normalising_uses_the_training_pixels_without_their_border() -> None:
 def test_negative_padding_is_refused() -> None:
     with pytest.raises(ConfigError, match="pad: expected 0 or more pixels, got -1"):
         image_task("t", {"train": PART, "validation": PART, "test": PART}, white=1, pad=-1, normalise=False)
+
+
+def test_colours_keep_their_channels() -> None:
+    colours = (IMAGES[:, None].repeat(1, 3, 1, 1), PART[1])
+    task = image_task("t", {"train": colours, "validation": colours, "test": colours}, white=100, pad=1, normalise=True)
+    assert task.shape == (3, 4, 4)
+    torch.testing.assert_close(task.train[:].inputs[:, :, 1:3, 1:3].mean(), torch.tensor(0.0), atol=1e-6, rtol=0)

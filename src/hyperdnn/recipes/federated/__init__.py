@@ -1,0 +1,1 @@
+"""Federated learning: clients that keep their data train with a server."""
