@@ -20,7 +20,7 @@ Differs.
     (``buffers="batch"``): support and queries are each normalised by their own, in all variants, as in the code of
     MAML, so an answer depends on the other queries. Its gains and offsets are trained but not adapted. Characters come
     from the two small background sets of Omniglot, test alphabets being new as well. ``published`` has the sizes that
-    are common in the field, four convolutions of 64 filters and 60,000 updates; the default setting has 32 and 1,000.
+    are common in the field, four convolutions of 64 filters and 60,000 updates; the default setting has 32 and 900.
     Everything was chosen on validation characters.
 
     Whole filters for rows leave a convolution of 16 filters a rank of 14 in 144, or 6 with half the numbers. After 500
