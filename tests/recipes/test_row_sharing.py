@@ -7,15 +7,16 @@ from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import lab
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab._discover import configuration
 from hyperdnn.recipes.fewshot import row_sharing as recipe
-from hyperdnn.recipes.fewshot.row_sharing import FromRows, RowTemplates
+from hyperdnn.recipes.fewshot.row_sharing import FromRows, RowTemplates, waves
 
 
-def small(ratio=0.5):
+def small(number=4):
     net = nn.Sequential(nn.Conv2d(2, 8, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8, 3))
     target = hd.Target(net.double())
-    templates = RowTemplates(target.layout, ratio).double()
+    templates = RowTemplates(target.layout, number).double()
     start = {name: rows.double() for name, rows in templates.start().items()}
     return FromRows(hd.HyperDNN(target, templates)), templates, start
 
@@ -30,30 +31,46 @@ def test_a_step_on_the_embeddings_is_a_preconditioned_step_on_the_weights():
     loss = F.cross_entropy(model.model.target(before, x[0]), y[0])
     gradients = dict(zip(before, torch.autograd.grad(loss, list(before.values())), strict=True))
     (h,) = templates.templates
-    gradients["0.weight"] = (gradients["0.weight"].flatten(1) @ (h.T @ h)).view(8, 2, 3, 3)
+    gradients["0.weight"] = (gradients["0.weight"].flatten(2) @ (h.T @ h)).view(8, 2, 3, 3)
     for rate, name in zip(rates, before, strict=True):
         assert (moved[name] - (before[name] - rate * gradients[name])).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("ratio", [0.05, 0.5, 1.0, 3.0])
-def test_a_convolution_has_the_share_of_numbers_that_was_asked_for(ratio):
-    _, templates, start = small(ratio)
+@pytest.mark.parametrize("number", [1, 4, 9])
+def test_every_kernel_is_a_mixture_of_its_convolutions_templates(number):
+    _, templates, start = small(number)
     (h,) = templates.templates
-    numbers, one = start["0.weight"].numel() + h.numel(), 8 + 18
-    assert ratio * 8 * 18 < numbers + one
-    assert numbers <= ratio * 8 * 18 or numbers == one
+    kernels = templates(start)["0.weight"].flatten(0, 1).flatten(1)
+    assert start["0.weight"].shape == (8, 2, number)
+    assert torch.linalg.matrix_rank(kernels).item() == number
+    torch.testing.assert_close(start["0.weight"].flatten(0, 1) @ h, kernels)
 
 
-@pytest.mark.parametrize("ratio", [0.4, 4.0])
-def test_rows_start_as_large_as_the_layers_own_and_preconditioners_as_projections(ratio):
+@pytest.mark.parametrize("number", [0, 10])
+def test_more_templates_than_pixels_are_refused(number):
+    with pytest.raises(ConfigError, match="expected 1 to 9, the pixels of a kernel"):
+        small(number)
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_rows_start_as_large_as_the_layers_own_and_preconditioners_with_the_identitys_trace(number):
     target = hd.Target(nn.Conv2d(20, 400, 2, bias=False))
-    templates = RowTemplates(target.layout, ratio)
+    templates = RowTemplates(target.layout, number)
     (h,) = templates.templates
-    square = h.T @ h
-    torch.testing.assert_close(square @ square, square, atol=1e-5, rtol=0)
-    assert square.trace().item() == pytest.approx(min(h.shape), abs=1e-3)
+    torch.testing.assert_close(h @ h.T, 4 / number * torch.eye(number))
+    assert (h.T @ h).trace().item() == pytest.approx(4)
     weights = templates(templates.start())
-    assert weights["weight"].std().item() == pytest.approx(target.layout["weight"].init_std, rel=0.1)
+    assert weights["weight"].std().item() == pytest.approx(target.layout["weight"].init_std, rel=0.05)
+
+
+def test_the_smoothest_patterns_come_first():
+    patterns = waves(3).view(9, 3, 3)
+    torch.testing.assert_close(waves(3) @ waves(3).T, torch.eye(9), atol=1e-6, rtol=0)
+    roughness = patterns.diff(dim=1).square().sum((1, 2)) + patterns.diff(dim=2).square().sum((1, 2))
+    assert roughness.tolist() == pytest.approx([0, 1, 1, 2, 3, 3, 4, 4, 6], abs=1e-5)
+    turned = patterns[:4].rot90(dims=(1, 2)).flatten(1)
+    inside = turned @ waves(3)[:4].T @ waves(3)[:4]
+    torch.testing.assert_close(inside, turned)  # four of them know no direction: characters come in all rotations
 
 
 def test_templates_are_held_in_the_inner_loop_and_trained_by_the_outer():
@@ -61,12 +78,12 @@ def test_templates_are_held_in_the_inner_loop_and_trained_by_the_outer():
     lab.seed_everything(0)
     model, batch = recipe.build(config), recipe.data(config).train.sample(2, generator=torch.Generator())
     state = lab.train.State(model=model, config=config, generator=torch.Generator())
-    templates = model.model.model.hypernet.templates
-    before = [h.detach().clone() for h in templates]
+    hypernet = model.model.model.hypernet
+    before = [h.detach().clone() for h in hypernet.templates]
     found = recipe.step(model, batch, state)
     found["loss"].backward()
-    assert all(h.equal(b) for h, b in zip(templates, before, strict=True))
-    assert found["preconditioner"].item() == pytest.approx(1, abs=1e-5)
+    assert all(h.equal(b) for h, b in zip(hypernet.templates, before, strict=True))
+    assert found["preconditioner"].item() == pytest.approx(9 / config.templates, abs=1e-5)
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
@@ -76,14 +93,12 @@ def test_all_arms_normalise_by_their_own_batch_and_hold_the_same_network():
     assert [list(model.buffers()) for model in models] == [[], []]
     layouts = [models[0].model.model.target.layout, models[1].model.layout]
     assert layouts[0].difference(layouts[1]) is None
-    half = recipe.build(replace(config, ratio=0.46))
-    numbers = [sum(p.numel() for p in model.parameters()) for model in (half, *models)]
-    assert numbers[0] < numbers[1] <= numbers[2]
 
 
-def test_the_default_halves_the_numbers_of_maml():
+def test_the_default_has_at_most_as_many_numbers_as_maml_and_halves_them():
     config = configuration("fewshot/row_sharing")
     half = recipe.build(replace(config, **recipe.RECIPE.variants["half"].changes))
-    maml = recipe.build_maml(config)
-    counts = [sum(p.numel() for p in model.parameters()) for model in (half, maml)]
-    assert counts[0] <= counts[1] / 2
+    models = (half, recipe.build(config), recipe.build_maml(config))
+    counts = [sum(p.numel() for p in model.parameters()) for model in models]
+    assert counts[0] <= counts[2] / 2
+    assert counts[1] <= counts[2]
