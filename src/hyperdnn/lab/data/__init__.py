@@ -5,7 +5,7 @@
 three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of context, inputs and targets,
 `DrawnContexts` one with a context of its own. `permuted` and `split` turn one set into a sequence of tasks, `overlaid`
 puts two of its images into one, `label_clients` and `dirichlet_clients` deal it out to clients; `permuted_copy` is a
-sequence made of random bits.
+sequence made of random bits. `scaled` makes images smaller, `thinned` leaves fewer of them to judge by.
 
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
@@ -30,6 +30,7 @@ from hyperdnn.lab.data._new_items import Adaptation, NewItemBatch, NewItems
 from hyperdnn.lab.data._overlaid import overlaid
 from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._regression import regression
+from hyperdnn.lab.data._smaller import scaled, thinned
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
 from hyperdnn.lab.data._validation import on_validation
@@ -44,6 +45,8 @@ __all__ = [
     "split",
     "overlaid",
     "permuted_copy",
+    "scaled",
+    "thinned",
     "DrawnContexts",
     "label_clients",
     "dirichlet_clients",
