@@ -1,10 +1,10 @@
 """Numbers that judge a run: what torchmetrics lacks, and thin names over what it has.
 
 `continual_summary` is what a sequence of tasks leaves behind. Of several networks that predict together,
-`regression_summary` and `classification_summary` judge the mixture; `coverage` of `quantiles_of`, `predictive_entropy`
-and `auroc` are its parts. `coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the
-arrays of `report.uncertainty_figures`. `hypervolume`, `uniformity` and `ray_control` judge a front of models with
-several losses, measured for instance along `circle_rays`. `effect_errors` are of effects of a treatment,
+`regression_summary` and `classification_summary` judge the mixture; `coverage` of `quantiles_of`, `predictive_entropy`,
+`disagreement` and `auroc` are its parts. `coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows`
+make the arrays of `report.uncertainty_figures`. `hypervolume`, `uniformity` and `ray_control` judge a front of models
+with several losses, measured for instance along `circle_rays`. `effect_errors` are of effects of a treatment,
 `errors_by_shots` of new items. `confidence_interval` says how sure a mean is.
 """
 
@@ -12,6 +12,7 @@ from hyperdnn.lab.metrics._classification import (
     auroc,
     classification_summary,
     detection_curve,
+    disagreement,
     predictive_entropy,
     reliability_curve,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "prediction_rows",
     "classification_summary",
     "predictive_entropy",
+    "disagreement",
     "auroc",
     "detection_curve",
     "reliability_curve",

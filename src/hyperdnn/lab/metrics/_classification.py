@@ -10,7 +10,14 @@ from torch.nn import functional as F
 
 from hyperdnn.errors import ConfigError, MissingExtraError
 
-__all__ = ["auroc", "classification_summary", "detection_curve", "predictive_entropy", "reliability_curve"]
+__all__ = [
+    "auroc",
+    "classification_summary",
+    "detection_curve",
+    "disagreement",
+    "predictive_entropy",
+    "reliability_curve",
+]
 
 _BINS = 15
 _POINTS = 50  # of a curve
@@ -39,11 +46,17 @@ def classification_summary(
     }
 
 
-def predictive_entropy(logits: Float[Tensor, "networks samples classes"]) -> Float[Tensor, " samples"]:
+def predictive_entropy(logits: Float[Tensor, "networks *samples classes"]) -> Float[Tensor, "*samples"]:
     """Entropy of the networks' mean probabilities, in nats: high where they are unsure, or disagree."""
     log_probabilities = _mean(logits)
     summands: Tensor = torch.special.entr(log_probabilities.exp())
     return summands.sum(-1)
+
+
+def disagreement(logits: Float[Tensor, "networks *samples classes"]) -> Float[Tensor, "*samples"]:
+    """Deviation of the probabilities over networks, mean over classes: 0 for one network, or where all say the same."""
+    probabilities: Tensor = logits.double().softmax(-1)
+    return (probabilities - probabilities.mean(0)).square().mean(0).sqrt().mean(-1)
 
 
 def auroc(inside: Float[Tensor, " familiar"], outside: Float[Tensor, " unfamiliar"]) -> float:

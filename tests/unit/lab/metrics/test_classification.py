@@ -10,6 +10,7 @@ from hyperdnn.lab.metrics import (
     auroc,
     classification_summary,
     detection_curve,
+    disagreement,
     predictive_entropy,
     reliability_curve,
 )
@@ -38,6 +39,22 @@ def test_entropy_is_high_where_networks_disagree() -> None:
     agree[:, 0, 0] = disagree[0, 0, 0] = disagree[1, 0, 1] = 200.0
     entropies = [predictive_entropy(logits).item() for logits in (agree, disagree, torch.zeros(2, 1, 3))]
     assert entropies == pytest.approx([0.0, math.log(2), math.log(3)])
+
+
+def test_only_networks_that_differ_disagree() -> None:
+    apart = torch.tensor([[[200.0, 0.0]], [[0.0, 200.0]]])  # two networks, one sample
+    assert disagreement(apart).item() == pytest.approx(0.5)
+    assert disagreement(torch.zeros(2, 1, 3)).item() == 0
+    assert disagreement(torch.randn(1, 4, 3)).eq(0).all()
+
+
+@pytest.mark.parametrize("measure", [predictive_entropy, disagreement])
+def test_there_is_one_number_for_each_sample_of_each_context(measure) -> None:
+    logits = torch.randn(5, 2, 3, 4)
+    found = measure(logits)
+    assert found.shape == (2, 3)
+    torch.testing.assert_close(found[1], measure(logits[:, 1]))
+    assert measure(logits[:, :0]).shape == (0, 3)
 
 
 def test_detection_is_that_of_scikit_learn_however_small_scores_are() -> None:
