@@ -152,7 +152,7 @@ def test_the_task_is_the_one_whose_networks_are_surest_together(monkeypatch):
     assert found["inferred_by_task"] == [0.25, 0.5]
     assert found["inferred_accuracy"] == pytest.approx(0.375)
     assert found["task_accuracy"] == pytest.approx(0.5)
-    assert found["agreed_accuracy"] == pytest.approx((0.5 + 0.25) / 2)  # row 2: agreement alone prefers neither
+    assert found["agreed_accuracy"] == pytest.approx(0.25)  # row 2 has no disagreement, and goes to task 0
 
 
 def test_a_known_task_is_judged_by_its_own_networks():
