@@ -135,7 +135,7 @@ def build_shared(config: Config) -> hd.HyperDNN:
 def task_loss(model: hd.HyperDNN, weights: hd.Weights, batch: lab.data.Batch, samples: int) -> Tensor:
     """Cross-entropy of the present task's samples, in as many parts as networks are drawn."""
     drawn = {name: tensor.expand(samples, *tensor.shape) for name, tensor in weights.items()}
-    logits: Tensor = model.call(drawn, batch.inputs.unflatten(0, (samples, -1)))
+    logits: Tensor = model.call(drawn, batch.inputs.reshape(samples, -1, *batch.inputs.shape[1:]))
     return F.cross_entropy(logits.flatten(0, 1), batch.targets)
 
 
