@@ -20,14 +20,28 @@ Faithful.
 
 Differs.
     Losses are divided by the number of training samples: ``temperature`` is the published one, ``beta`` the published
-    one over 55,000. Deviations are generated as logarithms, and start at the size of the weights themselves: training
-    is too short to widen narrow ones. The networks drawn in a step see a part of the batch each, which estimates the
-    same expectation with less noise. Each penalty looks at ``rehearsed`` earlier tasks, drawn at random (as published
-    for a hundred tasks). The chunks share their embeddings between tasks, the body has hidden layers, and the hypernet
-    starts as this library's do. In the small settings images are scaled to 14 x 14 and a task has 1,000 test images or
-    fewer. All tasks of the hypernet share the output layer, since their weights are their own anyway.
+    one over 55,000. Deviations are generated as logarithms, and start about as large as the weights themselves:
+    training is too short to widen narrow ones. The networks drawn in a step see a part of the batch each, which
+    estimates the same expectation with less noise. Each penalty looks at ``rehearsed`` earlier tasks, drawn at random,
+    as published for a hundred tasks. Chunk embeddings are shared by all tasks, where the published ones are each task's
+    own; task embeddings are wide and the body has hidden layers instead. The hypernet starts as this library's do. All
+    its tasks share one output layer, since their weights are their own anyway: entropies compare without being
+    normalised. The small settings scale images to 14 x 14, and judge permuted tasks by 1,000 test images each.
+    ``temperature``, ``scale`` and ``beta`` were chosen on validation images; on split MNIST, where the other tasks show
+    other digits, wide posteriors infer worse than narrow ones.
 
 Expected.
+    Accuracy in per cent, the task being known (CL1) and inferred by entropy (CL3); mean of three seeds, as in
+    ``results/``. Published: best single runs of the authors' code with 28 x 28 pixels.
+
+    =========================  ========  =====  ========  ======  =============================
+    setting                    hypernet  dirac  separate  shared  published: hypernet, dirac
+    =========================  ========  =====  ========  ======  =============================
+    default, CL1                                                  95.96, 95.05
+    default, CL3                                                  89.90, 75.84
+    split, CL1                                                    99.75, 99.72
+    split, CL3                                                    70.07, 63.41
+    =========================  ========  =====  ========  ======  =============================
 """
 
 import math
@@ -274,7 +288,7 @@ RECIPE = lab.Recipe(
             build=build_shared,
             step=shared_step,
             loop=partial(lab.train.sequence, before_task=remember_posterior, finish=infer),
-            changes={"train.lr": 5e-3},
+            changes={"temperature": 1.0, "train.lr": 5e-3},
         ),
     },
     figures=lab.report.continual_figures,
