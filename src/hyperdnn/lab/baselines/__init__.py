@@ -2,10 +2,11 @@
 
 `Plain` is the network itself, without a hypernet, under the same calls as a HyperDNN; `plain_step` trains it. `Many`
 are plain networks that are trained side by side, also as a deep ensemble, by `fit_members`. `Separate` stands in the
-place of a hypernet and holds a network for each context, which share nothing. The dropout of `MCDropout` stays on;
-`WithNoise` adds learned noise to a network for regression, generated or not. `PartialVAE` models a table with gaps;
-`mean_of_given` and `ridge_on_given` predict a new item from a few ratings. `ProtoNet` and `MAML` learn from few
-samples, `OnFeatures` of images: they take a `data.Episode`, and `episode_step` trains them.
+place of a hypernet and holds a network for each context, which share nothing; in `Shared` they share all but a part.
+The dropout of `MCDropout` stays on; `WithNoise` adds learned noise to a network for regression, generated or not.
+`PartialVAE` models a table with gaps; `mean_of_given` and `ridge_on_given` predict a new item from a few ratings.
+`ProtoNet` and `MAML` learn from few samples, `OnFeatures` of images: they take a `data.Episode`, and `episode_step`
+trains them.
 """
 
 from hyperdnn.lab.baselines._few_ratings import mean_of_given, ridge_on_given
@@ -17,6 +18,7 @@ from hyperdnn.lab.baselines._noise import WithNoise
 from hyperdnn.lab.baselines._partial_vae import PartialVAE
 from hyperdnn.lab.baselines._plain import Plain, plain_step
 from hyperdnn.lab.baselines._separate import Separate
+from hyperdnn.lab.baselines._shared import Shared
 
 __all__ = [
     "Plain",
@@ -24,6 +26,7 @@ __all__ = [
     "Many",
     "fit_members",
     "Separate",
+    "Shared",
     "MCDropout",
     "WithNoise",
     "PartialVAE",

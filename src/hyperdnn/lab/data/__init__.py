@@ -5,7 +5,8 @@ from ``HYPERDNN_DATA`` or the cache. `regression` reads the UCI sets with their 
 of three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of context, inputs and targets,
 `DrawnContexts` one with a context of its own. `permuted` and `split` turn one set into a sequence of tasks, `overlaid`
 puts two of its images into one, `detection` puts another set beside it (a `Detection`), `scarce` leaves few to train
-on, `label_clients` and `dirichlet_clients` deal it out to clients; `permuted_copy` is a sequence made of random bits.
+on, `thinned` few to judge by, `scaled` makes images smaller, `label_clients` and `dirichlet_clients` deal them out to
+clients; `permuted_copy` is a sequence made of random bits.
 
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
@@ -32,6 +33,7 @@ from hyperdnn.lab.data._overlaid import overlaid
 from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._regression import regression
 from hyperdnn.lab.data._scarce import scarce
+from hyperdnn.lab.data._smaller import scaled, thinned
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
 from hyperdnn.lab.data._validation import on_validation
@@ -46,6 +48,8 @@ __all__ = [
     "split",
     "overlaid",
     "permuted_copy",
+    "scaled",
+    "thinned",
     "DrawnContexts",
     "Detection",
     "detection",

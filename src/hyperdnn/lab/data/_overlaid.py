@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from hyperdnn.errors import ConfigError
 from hyperdnn.lab.data._batch import Split, Task
+from hyperdnn.lab.data._smaller import by_areas
 
 __all__ = ["overlaid"]
-
-_PORTION = 10_000  # images that are scaled at a time
 
 
 def overlaid(source: Task, *, shift: int, pairs: Sequence[int], scaled_to: int | None = None, seed: int) -> Task:
@@ -56,9 +54,5 @@ def _pairs(part: Split, shift: int, count: int, scaled_to: int | None, generator
     place = canvas[..., shift:, shift:]
     torch.maximum(place, images[second], out=place)
     if scaled_to is not None:
-        canvas = torch.cat([_scaled(portion, scaled_to) for portion in torch.split(canvas, _PORTION)])
+        canvas = by_areas(canvas, scaled_to)
     return replace(part, stored=canvas, targets=torch.stack([part.targets[first], part.targets[second]], dim=-1))
-
-
-def _scaled(images: Tensor, side: int) -> Tensor:
-    return F.interpolate(images.float(), size=(side, side), mode="area").round().to(images.dtype)

@@ -9,7 +9,7 @@ from hyperdnn.lab.losses._flat import flat
 from hyperdnn.layout import ParamLayout
 from hyperdnn.typing import Weights
 
-__all__ = ["gaussian_entropy", "gaussian_kl", "sampled_kl"]
+__all__ = ["gaussian_entropy", "gaussian_kl", "gaussian_kl_between", "gaussian_moments", "sampled_kl"]
 
 
 def gaussian_kl(weights: Weights, layout: ParamLayout, *, prior_std: float = 1.0) -> Tensor:
@@ -35,6 +35,33 @@ def gaussian_kl(weights: Weights, layout: ParamLayout, *, prior_std: float = 1.0
     means, log_scales = _moments(weights, layout)
     means, log_scales = means / prior_std, log_scales - math.log(prior_std)
     return (((2 * log_scales).exp() + means.square() - 1) / 2 - log_scales).sum(-1)
+
+
+def gaussian_kl_between(weights: Weights, other: Weights, layout: ParamLayout) -> Tensor:
+    """KL divergence of the generated Gaussian to another one, summed over weights, in nats.
+
+    Args:
+        weights: generated for a target with ``combine=targets.Gaussian()``.
+        other: the Gaussian that it should be near, such as the posterior of what was learnt before, in the same form;
+            without context dimensions, or with those of `weights`.
+        layout: which of them, as for `gaussian_kl`.
+
+    Shape:
+        each weight ``(*contexts, *shape)`` -> ``(*contexts,)``.
+
+    Raises:
+        ConfigError: if a tensor has no mean or log-scale beside it.
+        LayoutError: if a tensor is missing.
+
+    Source:
+        Nguyen, Li, Bui & Turner, "Variational Continual Learning", ICLR 2018, section 2 (an earlier posterior is the
+        prior of what is learnt next).
+    """
+    means, log_scales = _moments(weights, layout)
+    other_means, other_log_scales = _moments(other, layout)
+    log_ratios = log_scales - other_log_scales
+    shifts = (means - other_means) * (-other_log_scales).exp()
+    return (((2 * log_ratios).exp() + shifts.square() - 1) / 2 - log_ratios).sum(-1)
 
 
 def sampled_kl(weights: Weights, log_density: Tensor, layout: ParamLayout, *, prior_std: float = 1.0) -> Tensor:
@@ -86,6 +113,26 @@ def gaussian_entropy(weights: Weights, layout: ParamLayout) -> Tensor:
     """
     _, log_scales = _moments(weights, layout)
     return (log_scales + math.log(2 * math.pi * math.e) / 2).sum(-1)
+
+
+def gaussian_moments(weights: Weights) -> Weights:
+    """Means and deviations of the generated Gaussian, in place of means and log-scales.
+
+    Their squared distance, summed over weights, is the squared 2-Wasserstein distance of two such Gaussians: give it to
+    `output_change` as its measure, to keep distributions instead of the numbers that describe them.
+
+    Args:
+        weights: generated for a target with ``combine=targets.Gaussian()``; tensors of other names stay as they are.
+
+    Returns:
+        ``<name>.mean`` as it is, ``<name>.deviation`` in place of ``<name>.log_scale``.
+    """
+    moments = {}
+    for name, tensor in weights.items():
+        owner, _, role = name.rpartition(".")
+        scale = role == "log_scale"
+        moments[f"{owner}.deviation" if scale else name] = tensor.exp() if scale else tensor
+    return moments
 
 
 def _check(prior_std: float) -> None:

@@ -1,8 +1,8 @@
 """Keep what a hypernet generates: rehearsal of weights instead of data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import TypeAlias, final
 
 import torch
 from jaxtyping import Integer
@@ -14,7 +14,10 @@ from hyperdnn.encoders import Table
 from hyperdnn.errors import ConfigError
 from hyperdnn.typing import Weights
 
-__all__ = ["Memory", "output_change", "remember"]
+__all__ = ["Measure", "Memory", "output_change", "remember"]
+
+Measure: TypeAlias = Callable[[Weights], Weights]
+"""Generated weights -> the tensors whose squared distances count, such as `gaussian_moments`."""
 
 
 @final
@@ -44,7 +47,9 @@ class Memory:
 
 
 @torch.no_grad()
-def remember(hypernet: nn.Module, contexts: Tensor, *, importance: Weights | None = None) -> Memory:
+def remember(
+    hypernet: nn.Module, contexts: Tensor, *, importance: Weights | None = None, measure: Measure = dict
+) -> Memory:
     """What the hypernet generates for some contexts now. Costs the size of their generated weights.
 
     Args:
@@ -52,6 +57,7 @@ def remember(hypernet: nn.Module, contexts: Tensor, *, importance: Weights | Non
         contexts: ``(contexts, ...)``, possibly none.
         importance: a weight for each generated number, such as Fisher information; 0 for the output rows that a
             context does not use.
+        measure: what is kept of the weights; by default all numbers as they are.
 
     Raises:
         ConfigError: an importance that does not fit the weights.
@@ -59,7 +65,7 @@ def remember(hypernet: nn.Module, contexts: Tensor, *, importance: Weights | Non
     training = hypernet.training
     hypernet.eval()
     try:
-        generated: Weights = hypernet(contexts)
+        generated = measure(hypernet(contexts))
     finally:
         hypernet.train(training)
     weights = {name: tensor.clone() for name, tensor in generated.items()}
@@ -75,6 +81,7 @@ def output_change(
     changes: Mapping[str, Tensor] | None = None,
     num: int | None = None,
     generator: torch.Generator | None = None,
+    measure: Measure = dict,
 ) -> Tensor:
     """How far the weights of remembered contexts have moved: squared distance, summed over weights, mean over contexts.
 
@@ -87,9 +94,11 @@ def output_change(
         changes: what the next step would add to the hypernet's parameters, by name (``state.lookahead``); constants.
         num: contexts to take, 1 or more, drawn without replacement; None for all.
         generator: what they are drawn with.
+        measure: the one that `remember` had.
 
     Raises:
-        ConfigError: changes for a parameter that the hypernet does not have, or ``num`` below 1.
+        ConfigError: changes for a parameter that the hypernet does not have, ``num`` below 1, or another measure than
+            the memory's.
 
     Source:
         von Oswald, Henning, Grewe & Sacramento, "Continual learning with hypernetworks", ICLR 2020, equation 2.
@@ -100,7 +109,10 @@ def output_change(
         raise ConfigError(f"num: expected 1 context or more, or None for all, got {num}.")
     if num is not None and num < len(memory):
         memory = memory[torch.randperm(len(memory), generator=generator)[:num]]
-    generated = functional_call(hypernet, _moved(hypernet, changes or {}), (memory.contexts,))
+    generated = measure(functional_call(hypernet, _moved(hypernet, changes or {}), (memory.contexts,)))
+    for name in memory.weights:
+        if name not in generated:
+            raise ConfigError(f"measure: it gives no '{name}', which is remembered. Take the one that remember had.")
     total = torch.stack([_distance(generated[name], memory, name) for name in memory.weights]).sum()
     return total / len(memory)
 

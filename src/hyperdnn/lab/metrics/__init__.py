@@ -1,9 +1,9 @@
 """Numbers that judge a run: what torchmetrics lacks, and thin names over what it has.
 
 `continual_summary` is what a sequence of tasks leaves behind. Of several networks that predict together,
-`regression_summary` and `classification_summary` judge the mixture; `coverage` of `quantiles_of`, `predictive_entropy`
-and `auroc` are its parts; `single_accuracies`, `disagreement` and `weight_spread` look at the networks one by one.
-`coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the arrays of
+`regression_summary` and `classification_summary` judge the mixture; `coverage` of `quantiles_of`, `predictive_entropy`,
+`disagreement` and `auroc` are its parts; `single_accuracies`, `pairwise_disagreement` and `weight_spread` look at the
+networks one by one. `coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the arrays of
 `report.uncertainty_figures`. `hypervolume`, `uniformity` and `ray_control` judge a front of models with several losses,
 measured for instance along `circle_rays`. `effect_errors` are of effects of a treatment, `errors_by_shots` of new
 items. `confidence_interval` says how sure a mean is.
@@ -14,6 +14,7 @@ from hyperdnn.lab.metrics._classification import (
     classification_summary,
     detection_curve,
     disagreement,
+    pairwise_disagreement,
     predictive_entropy,
     reliability_curve,
     single_accuracies,
@@ -41,9 +42,10 @@ __all__ = [
     "prediction_rows",
     "classification_summary",
     "single_accuracies",
-    "disagreement",
+    "pairwise_disagreement",
     "weight_spread",
     "predictive_entropy",
+    "disagreement",
     "auroc",
     "detection_curve",
     "reliability_curve",

@@ -17,6 +17,7 @@ __all__ = [
     "disagreement",
     "predictive_entropy",
     "reliability_curve",
+    "pairwise_disagreement",
     "single_accuracies",
 ]
 
@@ -54,7 +55,7 @@ def single_accuracies(
     return (logits.argmax(-1) == targets).double().mean(-1)
 
 
-def disagreement(logits: Float[Tensor, "networks samples classes"]) -> float:
+def pairwise_disagreement(logits: Float[Tensor, "networks samples classes"]) -> float:
     """The share of samples that two of the networks put into different classes, over all pairs; 0 of one network."""
     networks = len(logits)
     if networks == 1:
@@ -64,11 +65,17 @@ def disagreement(logits: Float[Tensor, "networks samples classes"]) -> float:
     return 1 - agreeing.mean().item()
 
 
-def predictive_entropy(logits: Float[Tensor, "networks samples classes"]) -> Float[Tensor, " samples"]:
+def predictive_entropy(logits: Float[Tensor, "networks *samples classes"]) -> Float[Tensor, "*samples"]:
     """Entropy of the networks' mean probabilities, in nats: high where they are unsure, or disagree."""
     log_probabilities = _mean(logits)
     summands: Tensor = torch.special.entr(log_probabilities.exp())
     return summands.sum(-1)
+
+
+def disagreement(logits: Float[Tensor, "networks *samples classes"]) -> Float[Tensor, "*samples"]:
+    """Deviation of the probabilities over networks, mean over classes: 0 for one network, or where all say the same."""
+    probabilities: Tensor = logits.double().softmax(-1)
+    return (probabilities - probabilities.mean(0)).square().mean(0).sqrt().mean(-1)
 
 
 def auroc(inside: Float[Tensor, " familiar"], outside: Float[Tensor, " unfamiliar"]) -> float:

@@ -17,8 +17,8 @@ _Matrix: TypeAlias = Sequence[Sequence[float | None]]
 def continual_figures(results: Results) -> list[Figure]:
     """What is kept while tasks are learnt: a curve, bars by task, matrices, the task embeddings.
 
-    Read from the arrays ``accuracy_matrix`` and ``task_embeddings`` of each variant, which are those of the
-    first seed; a figure without its array is left out.
+    Read from the arrays ``accuracy_matrix``, ``inferred_by_task`` (accuracy where nobody says which task it is) and
+    ``task_embeddings`` of each variant, which are those of the first seed; a figure without its array is left out.
 
     Args:
         results: one experiment.
@@ -44,6 +44,19 @@ def continual_figures(results: Results) -> list[Figure]:
                 caption="Early tasks, on the left, are the ones that later training overwrites.",
             ),
         ]
+    inferred = {
+        variant: arrays["inferred_by_task"]
+        for variant, arrays in results["arrays"].items()
+        if arrays.get("inferred_by_task")
+    }
+    if inferred:
+        figures.append(
+            bars_by_task(
+                inferred,
+                title="Accuracy on each task at the end, the task being inferred",
+                caption="A sample counts if both its task and its class are told correctly.",
+            )
+        )
     figures += [
         heatmap(
             matrix,

@@ -10,8 +10,8 @@ and may pass numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Ou
 `Checkpoints` in its state, it can be killed and goes on as if it had not been; `gather_weights` makes one file of the
 weights in one. `launch` starts the processes that train together. `keep_earlier_tasks` and `change_of_earlier_tasks`
 let a hypernet not forget in a `sequence`; `adapt` is a few gradient steps inside a model, which can be differentiated.
-`Step`, `Evaluate`, `Validate`, `BeforeTask`, `AfterTask`, `Draw`, `Data`, `Samples` and `TaskLoss` say what a recipe's
-functions and its data look like.
+`Step`, `Evaluate`, `Validate`, `BeforeTask`, `AfterTask`, `Finish`, `Draw`, `Data`, `Samples` and `TaskLoss` say what a
+recipe's functions and its data look like.
 """
 
 from hyperdnn.lab.train._adapt import TaskLoss, adapt
@@ -27,7 +27,7 @@ from hyperdnn.lab.train._joint import joint
 from hyperdnn.lab.train._keep import change_of_earlier_tasks, keep_earlier_tasks
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
-from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Data, Draw, Evaluate, Samples, Step, Validate
+from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Data, Draw, Evaluate, Finish, Samples, Step, Validate
 from hyperdnn.lab.train._processes import launch
 from hyperdnn.lab.train._rounds import rounds
 from hyperdnn.lab.train._sequence import sequence
@@ -62,6 +62,7 @@ __all__ = [
     "Validate",
     "BeforeTask",
     "AfterTask",
+    "Finish",
     "Draw",
     "Data",
     "Samples",

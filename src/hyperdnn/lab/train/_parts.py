@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hyperdnn.lab.train._state import State
 
-__all__ = ["AfterTask", "BeforeTask", "Data", "Draw", "Evaluate", "Samples", "Step", "Validate"]
+__all__ = ["AfterTask", "BeforeTask", "Data", "Draw", "Evaluate", "Finish", "Samples", "Step", "Validate"]
 
 # The classes of model, batch and data are the recipe's own, and a parameter's type cannot be narrowed: hence Any.
 Step: TypeAlias = Callable[[Any, Any, State], dict[str, Tensor]]
@@ -26,6 +26,10 @@ BeforeTask: TypeAlias = Callable[[Any, State], None]
 
 AfterTask: TypeAlias = Callable[[Any, Any, State], None]
 """Model, the task that was just learnt, on the model's device, and state: what a recipe measures on its data."""
+
+Finish: TypeAlias = Callable[[Any, Any], dict[str, Any]]
+"""Model and all tasks of a sequence, when the last has been learnt -> metrics by name, lists being arrays: what can be
+measured on all of them only, such as how well they are told apart."""
 
 
 @runtime_checkable

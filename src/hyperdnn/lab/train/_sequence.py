@@ -11,7 +11,7 @@ from hyperdnn.lab.metrics import continual_summary
 from hyperdnn.lab.train._engine import Engine
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
-from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Evaluate, Step
+from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Evaluate, Finish, Step
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
 
@@ -28,6 +28,7 @@ def sequence(
     log: Log,
     before_task: BeforeTask | None = None,
     after_task: AfterTask | None = None,
+    finish: Finish | None = None,
 ) -> Outcome:
     """Train on one task after the other, each with a fresh optimiser, and evaluate all seen ones after each.
 
@@ -43,10 +44,12 @@ def sequence(
         before_task: called before each task, the first included. A model may grow in it, by what the task alone says:
             to be resumed, a fresh one is made to grow by calling it for all tasks up to the present one.
         after_task: called after each task has been learnt and evaluated, the last included.
+        finish: evaluates all tasks together, after the last.
 
     Returns:
         ``during_accuracy``, ``final_accuracy`` and ``forgetting``; and ``accuracy_matrix``, whose entry ``[i][j]`` is
-        the accuracy on task j after learning task i, None for tasks that were not yet learnt.
+        the accuracy on task j after learning task i, None for tasks that were not yet learnt. What `finish` finds
+        stands beside them.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -81,4 +84,8 @@ def sequence(
         if after_task is not None:
             after_task(state.model, tasks[state.task], state)
     numbers = torch.tensor([[float("nan") if x is None else x for x in row] for row in matrix], dtype=torch.float64)
-    return Outcome(metrics=continual_summary(numbers), arrays={"accuracy_matrix": matrix})
+    found = Outcome.of({} if finish is None else engine.evaluate(finish, tasks))
+    metrics = {**continual_summary(numbers), **found.metrics}
+    if finish is not None:
+        log.metrics(state, metrics)
+    return Outcome(metrics=metrics, arrays={"accuracy_matrix": matrix, **found.arrays})

@@ -219,8 +219,8 @@ def evaluate(model: HyperGAN | baselines.Many, data: lab.data.Detection) -> dict
         "single_accuracy": single.mean().item(),
         "worst_accuracy": single.min().item(),
         "auroc": metrics.auroc(*entropies),
-        "inside_disagreement": metrics.disagreement(inside),
-        "outside_disagreement": metrics.disagreement(outside),
+        "inside_disagreement": metrics.pairwise_disagreement(inside),
+        "outside_disagreement": metrics.pairwise_disagreement(outside),
         "reliability_curve": metrics.reliability_curve(inside, targets),
         "detection_curve": metrics.detection_curve(*entropies),
     }

@@ -6,9 +6,16 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 import hyperdnn as hd
-from hyperdnn import targets
+from hyperdnn import bodies, encoders, heads, targets
 from hyperdnn.errors import ConfigError, LayoutError
-from hyperdnn.lab.losses import gaussian_entropy, gaussian_kl
+from hyperdnn.lab.losses import (
+    gaussian_entropy,
+    gaussian_kl,
+    gaussian_kl_between,
+    gaussian_moments,
+    output_change,
+    remember,
+)
 
 LAYOUT = hd.Target(nn.Sequential(nn.Linear(3, 4), nn.PReLU(), nn.Linear(4, 2)), combine=targets.Gaussian()).layout
 
@@ -80,3 +87,50 @@ def test_a_missing_tensor_is_named() -> None:
 def test_a_prior_has_a_positive_deviation(prior_std: float) -> None:
     with pytest.raises(ConfigError, match=f"prior_std={prior_std}: expected a positive number"):
         gaussian_kl(_weights(), LAYOUT, prior_std=prior_std)
+
+
+def test_the_divergence_between_two_is_torchs_own() -> None:
+    weights, other = _weights(), _weights()
+    expected = sum(kl_divergence(a, b).sum() for a, b in zip(_normals(weights), _normals(other), strict=True))
+    torch.testing.assert_close(gaussian_kl_between(weights, other, LAYOUT), expected)
+    assert gaussian_kl_between(weights, weights, LAYOUT).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_the_divergence_from_a_normal_is_that_from_the_prior() -> None:
+    weights = _weights(2, 3)
+    prior = {n: torch.full(LAYOUT[n].shape, math.log(0.5) if "log" in n else 0.0) for n in LAYOUT.names}
+    torch.testing.assert_close(gaussian_kl_between(weights, prior, LAYOUT), gaussian_kl(weights, LAYOUT, prior_std=0.5))
+    with pytest.raises(LayoutError):
+        gaussian_kl_between(weights, {}, LAYOUT)
+
+
+def test_the_divergence_between_two_is_differentiable_where_both_are_certain() -> None:
+    weights = {n: torch.zeros(LAYOUT[n].shape, requires_grad=True) for n in LAYOUT.names}
+    other = {n: torch.full(LAYOUT[n].shape, -12.0 if "log" in n else 0.0) for n in LAYOUT.names}
+    gaussian_kl_between(weights, other, LAYOUT).backward()
+    assert all(w.grad is not None and bool(w.grad.isfinite().all()) for w in weights.values())
+
+
+def test_moments_make_the_squared_distance_that_of_wasserstein() -> None:
+    hypernet = hd.Hypernet(encoder=encoders.Table(3, 4), body=bodies.MLP(4, 8), head=heads.FullHead(8, LAYOUT)).double()
+    contexts = torch.arange(3)
+    memory = remember(hypernet, contexts, measure=gaussian_moments)
+    before = hypernet(contexts)
+    with torch.no_grad():
+        for parameter in hypernet.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    after = hypernet(contexts)
+    expected = torch.zeros((), dtype=torch.float64)
+    for a, b in zip(_normals(after), _normals(before), strict=True):  # the closed form for diagonal Gaussians
+        expected += ((a.loc - b.loc) ** 2 + (a.scale - b.scale) ** 2).sum() / 3
+    torch.testing.assert_close(output_change(hypernet, memory, measure=gaussian_moments), expected)
+    with pytest.raises(ConfigError, match=r"measure: it gives no '0\.weight\.deviation'.*the one that remember had"):
+        output_change(hypernet, memory)
+
+
+def test_moments_leave_other_tensors_alone() -> None:
+    weights = {"0.weight.mean": torch.ones(2), "0.weight.log_scale": torch.zeros(2), "bias": torch.ones(3)}
+    found = gaussian_moments(weights)
+    assert list(found) == ["0.weight.mean", "0.weight.deviation", "bias"]
+    assert found["0.weight.deviation"].equal(torch.ones(2))
+    assert found["bias"] is weights["bias"]

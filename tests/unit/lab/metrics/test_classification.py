@@ -12,6 +12,7 @@ from hyperdnn.lab.metrics import (
     classification_summary,
     detection_curve,
     disagreement,
+    pairwise_disagreement,
     predictive_entropy,
     reliability_curve,
     single_accuracies,
@@ -30,16 +31,16 @@ def test_networks_one_by_one() -> None:
     logits, targets = torch.randn(4, 30, 3), torch.randint(3, (30,))
     classes = logits.argmax(-1)
     pairs = [(one != other).double().mean().item() for one, other in combinations(classes, 2)]
-    assert disagreement(logits) == pytest.approx(sum(pairs) / len(pairs))
+    assert pairwise_disagreement(logits) == pytest.approx(sum(pairs) / len(pairs))
     singles = single_accuracies(logits, targets)
     assert singles.tolist() == pytest.approx([classification_summary(one[None], targets)["accuracy"] for one in logits])
 
 
-def test_disagreement_at_its_ends() -> None:
+def test_pairwise_disagreement_at_its_ends() -> None:
     same = torch.randn(1, 20, 5).expand(6, 20, 5)
-    assert disagreement(same) == 0.0
-    assert disagreement(same[:1]) == 0.0
-    assert disagreement(torch.eye(3)[:, None].expand(3, 20, 3)) == pytest.approx(1.0)
+    assert pairwise_disagreement(same) == 0.0
+    assert pairwise_disagreement(same[:1]) == 0.0
+    assert pairwise_disagreement(torch.eye(3)[:, None].expand(3, 20, 3)) == pytest.approx(1.0)
 
 
 def test_calibration_error_by_hand() -> None:
@@ -57,6 +58,22 @@ def test_entropy_is_high_where_networks_disagree() -> None:
     agree[:, 0, 0] = disagree[0, 0, 0] = disagree[1, 0, 1] = 200.0
     entropies = [predictive_entropy(logits).item() for logits in (agree, disagree, torch.zeros(2, 1, 3))]
     assert entropies == pytest.approx([0.0, math.log(2), math.log(3)])
+
+
+def test_only_networks_that_differ_disagree() -> None:
+    apart = torch.tensor([[[200.0, 0.0]], [[0.0, 200.0]]])  # two networks, one sample
+    assert disagreement(apart).item() == pytest.approx(0.5)
+    assert disagreement(torch.zeros(2, 1, 3)).item() == 0
+    assert disagreement(torch.randn(1, 4, 3)).eq(0).all()
+
+
+@pytest.mark.parametrize("measure", [predictive_entropy, disagreement])
+def test_there_is_one_number_for_each_sample_of_each_context(measure) -> None:
+    logits = torch.randn(5, 2, 3, 4)
+    found = measure(logits)
+    assert found.shape == (2, 3)
+    torch.testing.assert_close(found[1], measure(logits[:, 1]))
+    assert measure(logits[:, :0]).shape == (0, 3)
 
 
 def test_detection_is_that_of_scikit_learn_however_small_scores_are() -> None:

@@ -48,6 +48,17 @@ def test_the_first_task_has_none_before_it(state):
     assert change_of_earlier_tasks(state.model, state, loss).item() == 0
 
 
+def test_what_is_kept_may_be_a_measure_of_the_weights(state):
+    def doubled(weights):
+        return {name: 2 * tensor for name, tensor in weights.items()}
+
+    keep_earlier_tasks(state.model, state, measure=doubled)
+    loss = state.model(torch.ones(4, 2), context=torch.tensor(2)).square().mean()
+    found = change_of_earlier_tasks(state.model, state, loss, measure=doubled)
+    keep_earlier_tasks(state.model, state)
+    torch.testing.assert_close(found, 4 * change_of_earlier_tasks(state.model, state, loss))
+
+
 def test_a_loop_without_the_hook_is_told_of_it(state):
     with pytest.raises(ConfigError, match=r"before_task=lab\.train\.keep_earlier_tasks"):
         change_of_earlier_tasks(state.model, state, torch.zeros(()))

@@ -69,3 +69,19 @@ def test_a_task_is_logged_as_it_ends(state, settings, step, evaluate, tasks, tmp
     measured = [line for line in lines if "metrics" in line]
     assert [line["task"] for line in measured] == [0, 1, 2]
     assert measured[-1]["metrics"]["accuracy"] == pytest.approx(outcome.metrics["final_accuracy"])
+
+
+def test_a_recipe_may_measure_all_tasks_together_at_the_end(state, settings, step, evaluate, tasks, tmp_path):
+    def finish(model, seen):
+        assert not model.training
+        assert not torch.is_grad_enabled()
+        return {"tasks_seen": float(len(seen)), "by_task": [0.0, 1.0, 2.0]}
+
+    log = Log(tmp_path / "metrics.jsonl", labels={})
+    outcome = sequence(state, tasks, settings, step=step, evaluate=evaluate, log=log, finish=finish)
+    assert outcome.metrics["tasks_seen"] == 3
+    assert outcome.metrics.keys() >= {"final_accuracy", "forgetting"}
+    assert outcome.arrays["by_task"] == [0.0, 1.0, 2.0]
+    assert len(outcome.arrays["accuracy_matrix"]) == 3
+    last = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["metrics"] == outcome.metrics
