@@ -47,12 +47,12 @@ Expected.
     area under the curve differs by 2 between seeds on the same problems, so that only the mean of several says more
     than the bound of 1 that is asked for.
 
-    ===========  ===========  ==============  ===========  ===========  ==============
-    default      HyperShot    BayesHyperShot  ProtoNet     MAML head    nearest pixels
-    ===========  ===========  ==============  ===========  ===========  ==============
-    accuracy
-    area
-    ===========  ===========  ==============  ===========  ===========  ==============
+    ========  ===========  ==============  ===========  ===========  ==============
+    default   HyperShot    BayesHyperShot  ProtoNet     MAML head    nearest pixels
+    ========  ===========  ==============  ===========  ===========  ==============
+    accuracy  89.2 +- 1.1  90.1 +- 0.4     90.3 +- 0.5  78.4 +- 4.1  43.1
+    area      79.4 +- 1.2  80.5 +- 0.9     75.3 +- 0.8  63.9 +- 4.0  57.0
+    ========  ===========  ==============  ===========  ===========  ==============
 """
 
 import math
