@@ -38,11 +38,11 @@ Expected.
     Accuracy on five new characters of which one image each is known, in per cent: mean and spread of three seeds, as in
     ``results/``. The interval of one trained model's mean is about 1.5.
 
-    =======  ===========  ================  ====  =============
-    setting  row sharing  half the numbers  MAML  no inner loop
-    =======  ===========  ================  ====  =============
-    default  -            -                 -     -
-    =======  ===========  ================  ====  =============
+    =======  ===========  ================  ===========  =============
+    setting  row sharing  half the numbers  MAML         no inner loop
+    =======  ===========  ================  ===========  =============
+    default  89.1 +- 1.2  90.7 +- 0.4       88.0 +- 1.2  19.9 +- 0.1
+    =======  ===========  ================  ===========  =============
 """
 
 from dataclasses import dataclass
