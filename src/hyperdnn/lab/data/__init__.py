@@ -10,12 +10,14 @@ sequence made of random bits.
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
 known and new items, of which `NewItems`, in an `Adaptation`, make a `NewItemBatch`. `few_shot` makes `FewShot` data,
-whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a few samples of each class.
+whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a few samples of each class. `burgers` is
+a family of `Equations`, to be solved at the points of a `Collocation`, with the `burgers_solution` of some.
 
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
 
 from hyperdnn.lab.data._batch import Batch, Split, Task
+from hyperdnn.lab.data._burgers import Collocation, Equations, burgers, burgers_solution
 from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
 from hyperdnn.lab.data._continual import permuted, split
 from hyperdnn.lab.data._copy import permuted_copy
@@ -67,6 +69,10 @@ __all__ = [
     "Episodes",
     "Episode",
     "EpisodeShape",
+    "burgers",
+    "burgers_solution",
+    "Equations",
+    "Collocation",
     "path",
     "available",
     "Source",
