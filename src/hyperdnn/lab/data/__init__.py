@@ -3,9 +3,10 @@
 `load` reads a plain set of images by name: "digits" comes with scikit-learn, "mnist" and "fashion_mnist" from
 ``HYPERDNN_DATA`` or the cache. `regression` reads the UCI sets with their published splits. Every set is a `Task` of
 three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of context, inputs and targets,
-`DrawnContexts` one with a context of its own. `permuted` and `split` turn one set into a sequence of tasks, `overlaid`
-puts two of its images into one, `label_clients` and `dirichlet_clients` deal it out to clients; `permuted_copy` is a
-sequence made of random bits.
+`DrawnContexts` one with a context of its own, `TwoLevels` a `TwoLevelBatch` for one who is tuned and one who tunes.
+`permuted` and `split` turn one set into a sequence of tasks, `overlaid` puts two of its images into one, `scarce`
+leaves few to train on, `label_clients` and `dirichlet_clients` deal it out to clients; `permuted_copy` is a sequence
+made of random bits.
 
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
@@ -32,8 +33,10 @@ from hyperdnn.lab.data._new_items import Adaptation, NewItemBatch, NewItems
 from hyperdnn.lab.data._overlaid import overlaid
 from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._regression import regression
+from hyperdnn.lab.data._scarce import scarce
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
+from hyperdnn.lab.data._two_levels import TwoLevelBatch, TwoLevels
 from hyperdnn.lab.data._validation import on_validation
 
 __all__ = [
@@ -47,6 +50,9 @@ __all__ = [
     "overlaid",
     "permuted_copy",
     "DrawnContexts",
+    "scarce",
+    "TwoLevels",
+    "TwoLevelBatch",
     "label_clients",
     "dirichlet_clients",
     "on_validation",
