@@ -32,6 +32,7 @@ Expected.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, final
 
@@ -157,8 +158,9 @@ def fit_in_time(
 
 def errors(model: nn.Module, batch: lab.data.Batch) -> Tensor:
     """The relative L2 error of each equation's solution, over all its points."""
-    difference: Tensor = model(batch.inputs, context=batch.context) - batch.targets
-    return difference.norm(dim=-1) / batch.targets.norm(dim=-1)
+    size = partial(torch.linalg.vector_norm, dim=-1)
+    found: Tensor = size(model(batch.inputs, context=batch.context) - batch.targets) / size(batch.targets)
+    return found
 
 
 def evaluate(model: nn.Module, equations: lab.data.Equations) -> dict[str, Any]:
