@@ -34,12 +34,12 @@ class TwoLevels:
 
     Args:
         task: what is learnt.
-        noise: hyperparameters in one step, and numbers in each.
+        noise_shape: hyperparameters in one step, and numbers in each.
         device: where the noise goes.
     """
 
     task: Task
-    noise: tuple[int, int]
+    noise_shape: tuple[int, int]
     device: torch.device | str = "cpu"
 
     @property
@@ -52,7 +52,7 @@ class TwoLevels:
         part = self.task.train
         train = part[:] if len(part) <= size else part.sample(size, generator=generator)
         validation = self.task.validation.sample(size, generator=generator)
-        noise = torch.randn(self.noise, generator=generator).to(self.device)
+        noise = torch.randn(self.noise_shape, generator=generator).to(self.device)
         return TwoLevelBatch(train=train, validation=validation, noise=noise)
 
     def to(self, device: torch.device | str) -> "TwoLevels":

@@ -16,14 +16,12 @@ Faithful.
     (local). Ten steps of a local hypernet for each of its penalties'. Few rows to learn from, so that penalties matter.
 
 Differs.
-    What is found is judged by the exact best response, which a linear classifier has: nothing depends on how well
-    anything was trained. Local hypernets read how far a penalty is from the present one, not where it is: their bias is
-    the answer to the present one wherever that goes. Generated weights start at zero, and so do those of the networks
-    that are compared with. Penalties stay within bounds. Rates, spreads and lengths of training are not the published
-    ones, which are the defaults: together they shall cost less than a third of the gradients of 25 trainings. They were
-    chosen by validation losses, for other rows to train on than those that are measured. Random search stands for
-    sequential search: with as many gradients as the hypernet takes it trains eight networks, and Optuna's sampler draws
-    its first ten at random.
+    What is found is judged by the exact best response, which a linear classifier has. Local hypernets read how far a
+    penalty is from the present one: their bias answers that one wherever it goes. Weights start at zero, in hypernets
+    and baselines; penalties stay within bounds. The published rates and lengths are the defaults; those of the setting
+    ``default`` take less than a third of the gradients of 25 trainings, and were chosen by validation losses, with
+    other rows to train on than are measured. Random search stands for sequential search too: as many gradients as the
+    hypernet's make eight trainings, and Optuna's sampler draws its first ten at random.
 
 Expected.
     PENDING
@@ -152,7 +150,7 @@ def with_penalties(config: Config, penalties: Tensor) -> baselines.Many:
 def data(config: Config) -> lab.data.TwoLevels:
     """Few rows to train on, of which each seed draws others."""
     task = lab.data.scarce(lab.data.load(config.source), per_class=config.per_class, seed=config.seed)
-    return lab.data.TwoLevels(task=task, noise=(config.samples, number_of_penalties(config)))
+    return lab.data.TwoLevels(task=task, noise_shape=(config.samples, number_of_penalties(config)))
 
 
 def one_hot(batch: lab.data.Batch) -> Tensor:

@@ -252,4 +252,5 @@ RECIPE = lab.Recipe(
         ),
     },
     figures=figures,
+    space={"train.lr": "5e-4..1e-2:log"},
 )
