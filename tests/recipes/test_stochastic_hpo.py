@@ -217,6 +217,6 @@ def test_what_is_found_is_judged_by_the_best_response(config: recipe.Config) -> 
     assert nothing == pytest.approx([0.1] * 41)  # weights of zero
 
 
-def test_a_spread_of_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match="spread: expected more than 0, got 0"):
-        recipe.Config(spread=0.0)
+def test_settings_without_sense_are_refused() -> None:
+    with pytest.raises(ConfigError, match="times: expected 1 or more, got 0"):
+        recipe.Config(times=0)
