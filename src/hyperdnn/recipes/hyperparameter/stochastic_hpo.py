@@ -91,8 +91,7 @@ class Tuned(nn.Module):
         hypernet = hd.Hypernet(encoder=encoders.Vector(body.features), body=body, head=head)
         self.response = hd.HyperDNN(hd.Target(net), hypernet)
         self.penalties = nn.ParameterList([torch.full((body.features,), config.start)])
-        self.spread = config.spread
-        self.middle = middle
+        self.spread, self.middle = config.spread, middle
 
     def present(self) -> Tensor:
         """The penalties as they are; what an optimiser moved too far is taken back."""
@@ -228,6 +227,7 @@ IN_TURNS = lab.train.in_turns(
     lab.train.Turn(part="response", step=respond, times=attrgetter("times")),
     lab.train.Turn(part="penalties", step=tune, lr=attrgetter("tuning.lr")),
 )
+EACH: Final = {"each": True, "units": 10, "spread": 0.5, "start": -3.0}  # near what one penalty comes to
 SEARCH = partial(lab.train.stages, plan=(lab.train.Stage(part="", step=search, settings=attrgetter("search")),))
 
 RECIPE = lab.Recipe(
@@ -291,11 +291,9 @@ RECIPE = lab.Recipe(
     variants={
         "global": lab.Variant(),
         "local": lab.Variant(build=build_local, step=IN_TURNS, loop=lab.train.fit, changes={"spread": 0.5}),
-        "each weight": lab.Variant(
-            build=build_local, step=IN_TURNS, loop=lab.train.fit, changes={"spread": 0.5, "each": True, "units": 10}
-        ),
+        "each weight": lab.Variant(build=build_local, step=IN_TURNS, loop=lab.train.fit, changes=EACH),
         "grid": lab.Variant(build=build_grid, loop=SEARCH),
         "random": lab.Variant(build=build_random, loop=SEARCH, changes={"networks": 8}),
     },
-    figures=partial(lab.report.response_figures, hyperparameter="logarithm of the penalty", loss="mean squared error"),
+    figures=partial(lab.report.response_figures, hyperparameter="log penalty", loss="mean squared error"),
 )
