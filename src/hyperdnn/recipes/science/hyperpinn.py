@@ -255,8 +255,8 @@ RECIPE = lab.Recipe(
     ),
     variants={
         "hypernet": lab.Variant(),
-        "concatenated": lab.Variant(build=build_concatenated, changes={"pace": 1.35}),
-        "concatenated, wide": lab.Variant(build=build_concatenated, changes={"target": (146, 146, 146), "pace": 0.27}),
+        "concatenated": lab.Variant(build=build_concatenated, changes={"pace": 1.6}),
+        "concatenated, wide": lab.Variant(build=build_concatenated, changes={"target": (146, 146, 146), "pace": 0.3}),
     },
     figures=figures,
     space={"train.lr": "5e-4..1e-2:log"},
