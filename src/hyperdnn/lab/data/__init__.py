@@ -3,20 +3,23 @@
 `load` reads a plain set of images by name: "digits" comes with scikit-learn, "mnist", "fashion_mnist" and "cifar10"
 from ``HYPERDNN_DATA`` or the cache. `regression` reads the UCI sets with their published splits. Every set is a `Task`
 of three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of context, inputs and targets,
-`DrawnContexts` one with a context of its own. `permuted` and `split` turn one set into a sequence of tasks, `overlaid`
-puts two of its images into one, `detection` puts another set beside it (a `Detection`), `scarce` leaves few to train
-on, `thinned` few to judge by, `scaled` makes images smaller, `label_clients` and `dirichlet_clients` deal them out to
-clients; `permuted_copy` is a sequence made of random bits.
+`DrawnContexts` one with a context of its own, `TwoLevels` a `TwoLevelBatch` for one who is tuned and one who tunes.
+`permuted` and `split` turn one set into a sequence of tasks, `overlaid` puts two of its images into one, `detection`
+puts another set beside it (a `Detection`), `scarce` leaves few to train on, `thinned` few to judge by, `scaled` makes
+images smaller, `label_clients` and `dirichlet_clients` deal them out to clients; `permuted_copy` is a sequence made of
+random bits.
 
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
 known and new items, of which `NewItems`, in an `Adaptation`, make a `NewItemBatch`. `few_shot` makes `FewShot` data,
-whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a few samples of each class.
+whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a few samples of each class. `burgers` is
+a family of `Equations`, to be solved at the points of a `Collocation`, with the `burgers_solution` of some.
 
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
 
 from hyperdnn.lab.data._batch import Batch, Split, Task
+from hyperdnn.lab.data._burgers import Collocation, Equations, burgers, burgers_solution
 from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
 from hyperdnn.lab.data._continual import permuted, split
 from hyperdnn.lab.data._copy import permuted_copy
@@ -36,6 +39,7 @@ from hyperdnn.lab.data._scarce import scarce
 from hyperdnn.lab.data._smaller import scaled, thinned
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
+from hyperdnn.lab.data._two_levels import TwoLevelBatch, TwoLevels
 from hyperdnn.lab.data._validation import on_validation
 
 __all__ = [
@@ -54,6 +58,8 @@ __all__ = [
     "Detection",
     "detection",
     "scarce",
+    "TwoLevels",
+    "TwoLevelBatch",
     "label_clients",
     "dirichlet_clients",
     "on_validation",
@@ -76,6 +82,10 @@ __all__ = [
     "Episodes",
     "Episode",
     "EpisodeShape",
+    "burgers",
+    "burgers_solution",
+    "Equations",
+    "Collocation",
     "path",
     "available",
     "Source",

@@ -4,9 +4,9 @@
 reads the numbers of all its variants, `all_hold` the outcome, and `claim_row` puts a claim into words.
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
 HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d`,
-`curves`, `agreement`, `against` and `bands`, or takes `continual_figures`, which every sequence of tasks can use,
-`uncertainty_figures`, which every distribution over networks can, `effect_figures`, `fewshot_figures`,
-`federated_figures`, or `pareto_figures`, with `fronts` for models between losses.
+`curves`, `lines`, `field`, `agreement`, `against` and `bands`, or takes `continual_figures`, which every sequence of
+tasks can use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`, `fewshot_figures`,
+`federated_figures`, `response_figures`, or `pareto_figures`, with `fronts` for models between losses.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -28,7 +28,9 @@ from hyperdnn.lab.report._figures import (
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
+from hyperdnn.lab.report._plane import field, lines
 from hyperdnn.lab.report._readme import refresh_readme
+from hyperdnn.lab.report._response import response_figures
 from hyperdnn.lab.report._results import (
     Environment,
     Record,
@@ -68,6 +70,8 @@ __all__ = [
     "scatter2d",
     "curves",
     "agreement",
+    "lines",
+    "field",
     "against",
     "bands",
     "svg",
@@ -78,5 +82,6 @@ __all__ = [
     "pareto_figures",
     "fewshot_figures",
     "federated_figures",
+    "response_figures",
     "write_page",
 ]

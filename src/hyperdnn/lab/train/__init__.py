@@ -10,6 +10,7 @@ and may pass numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Ou
 `Checkpoints` in its state, it can be killed and goes on as if it had not been; `gather_weights` makes one file of the
 weights in one. `launch` starts the processes that train together. `keep_earlier_tasks` and `change_of_earlier_tasks`
 let a hypernet not forget in a `sequence`; `adapt` is a few gradient steps inside a model, which can be differentiated.
+`in_turns` makes one step of several, of players that each train their own part of a model in their `Turn`.
 `Step`, `Evaluate`, `Validate`, `BeforeTask`, `AfterTask`, `Finish`, `Draw`, `Data`, `Samples` and `TaskLoss` say what a
 recipe's functions and its data look like.
 """
@@ -36,6 +37,7 @@ from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._stages import Stage, stages
 from hyperdnn.lab.train._state import State
 from hyperdnn.lab.train._track import TensorBoard, Tracker
+from hyperdnn.lab.train._turns import Turn, in_turns
 
 __all__ = [
     "fit",
@@ -47,6 +49,8 @@ __all__ = [
     "keep_earlier_tasks",
     "change_of_earlier_tasks",
     "episodes",
+    "Turn",
+    "in_turns",
     "adapt",
     "TaskLoss",
     "State",

@@ -113,6 +113,8 @@ class Engine:
         with self.watch.attached(), Stopwatch(state) as stopwatch:
             for iteration in range(done, iterations):
                 self.watch.scale = self.scale.value
+                for group in state.optimizer.param_groups:
+                    group["lr"] = self.settings.rate(iteration / iterations)
                 losses = self._gradients(compute, draw, optimizer)
                 self._clip(optimizer)
                 self._step(optimizer)

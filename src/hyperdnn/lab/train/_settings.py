@@ -1,5 +1,6 @@
 """How a loop optimises: the part of a configuration that every recipe has."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, final
@@ -26,6 +27,7 @@ class Settings:
         optimizer: which one; Adam and AdamW are fused (but for ``"16-mixed"``), since their step is the largest cost
             of a hypernet that generates for one context.
         lr: learning rate.
+        schedule: whether the rate stays, or falls along half a cosine, to zero after the last iteration.
         momentum: of SGD.
         weight_decay: coupled with the gradient, but decoupled for AdamW.
         clip_norm: gradients of the whole model with a larger norm are scaled down to it.
@@ -59,6 +61,7 @@ class Settings:
     accumulate: int = 1
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
     momentum: float = 0.0
     weight_decay: float = 0.0
     clip_norm: float | None = None
@@ -95,6 +98,10 @@ class Settings:
                 "precision: '16-mixed' wants whole gradients, and under strategy 'fsdp' no process has one. "
                 "Use 'bf16-mixed', or strategy 'ddp'."
             )
+
+    def rate(self, done: float) -> float:
+        """The learning rate after a share of the iterations."""
+        return self.lr if self.schedule == "constant" else self.lr * (1 + math.cos(math.pi * done)) / 2
 
     def make_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """A fresh optimiser of these parameters, those left out that are frozen."""

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -45,3 +46,16 @@ def test_data_of_any_kind_and_arrays_for_figures(state, settings):
     outcome = fit(state, data, settings, step=step, evaluate=evaluate, log=Log(None))
     assert len(outcome.arrays["losses"]) == 32
     assert outcome.metrics == {"loss": pytest.approx(fmean(outcome.arrays["losses"]))}
+
+
+def test_the_rate_follows_its_schedule_from_the_first_step_on(state, settings, tasks, evaluate):
+    seen = []
+
+    def step(model, batch, state):
+        seen.append(state.optimizer.param_groups[0]["lr"])
+        return {"loss": model(batch.inputs).square().mean()}
+
+    settings = replace(settings, iterations=4, lr=0.2, schedule="cosine")
+    fit(state, tasks[0], settings, step=step, evaluate=evaluate, log=Log(None))
+    assert seen == pytest.approx([settings.rate(done / 4) for done in range(4)])
+    assert seen[0] == 0.2 > seen[1] > seen[2] > seen[3] > 0

@@ -31,6 +31,7 @@ def test_settings_survive_a_mapping():
         ({"clip_generated": -1}, "clip_generated: expected more than 0, or null for no clipping, got -1"),
         ({"clip_generated": math.nan}, "clip_generated: expected number or null, got nan"),
         ({"momentum": 0.9}, "momentum belongs to sgd"),
+        ({"schedule": "cosin"}, "schedule: expected 'constant' or 'cosine'"),
         ({"optimizer": "adaam"}, "optimizer: expected 'adam' or"),
     ],
 )
@@ -62,3 +63,9 @@ def test_frozen_parameters_stay_out():
     layer.requires_grad_(False)
     with pytest.raises(ConfigError, match="every parameter is frozen"):
         Settings().make_optimizer(layer.parameters())
+
+
+def test_the_rate_stays_or_falls_along_half_a_cosine():
+    assert [Settings(lr=0.2).rate(done) for done in (0.0, 0.5, 1.0)] == [0.2, 0.2, 0.2]
+    falling = [Settings(lr=0.2, schedule="cosine").rate(done) for done in (0.0, 1 / 3, 0.5, 1.0)]
+    assert falling == pytest.approx([0.2, 0.15, 0.1, 0.0])

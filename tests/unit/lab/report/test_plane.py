@@ -1,0 +1,44 @@
+import math
+
+import pytest
+
+from hyperdnn.lab.report import field, lines
+
+
+def test_each_line_is_drawn_through_its_numbers():
+    figure = lines({"ours": [[0.01, 2.0], [0.1, None]], "plain": [[0.01, 3.0]]}, title="T", xlabel="a", ylabel="b")
+    assert "b over a for ours, plain" in figure.alt
+    for text in ("ours", "plain", ">a<", ">b<"):
+        assert text in figure.image
+
+
+def test_logarithmic_axes_have_other_places():
+    draw = [{"ours": [[0.01, 1.0], [0.02, 2.0], [0.1, 3.0]]}]
+    one, other = (lines(draw[0], title="T", xlabel="a", ylabel="b", log=log).image for log in (False, True))
+    assert one != other
+
+
+def test_a_field_is_an_image_with_its_coordinates_the_lowest_row_below():
+    options = {
+        "title": "T",
+        "xlabel": "place",
+        "ylabel": "time",
+        "limits": (-1.0, 1.0),
+        "extent": (-1.0, 1.0, 0.0, 2.0),
+    }
+    figure = field([[0.0, 1.0], [math.nan, -1.0]], **options)
+    assert "<image" in figure.image
+    assert "from -1 to 1" in figure.alt
+    assert ">place<" in figure.image
+    assert figure.image != field([[math.nan, -1.0], [0.0, 1.0]], **options).image
+
+
+@pytest.mark.parametrize("rows", [[], [[]]])
+def test_an_empty_field_says_so(rows):
+    figure = field(rows, title="T", xlabel="x", ylabel="y", limits=(0.0, 1.0), extent=(0.0, 1.0, 0.0, 1.0))
+    assert "no data" in figure.image
+
+
+def test_no_line_says_so():
+    assert "no data" in lines({}, title="T", xlabel="x", ylabel="y").image
+    assert "no data" in lines({"ours": []}, title="T", xlabel="x", ylabel="y", log=True).image
