@@ -9,7 +9,8 @@ A loop takes a `State`, which holds everything that changes while it runs and is
 and may pass numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With
 `Checkpoints` in its state, it can be killed and goes on as if it had not been; `gather_weights` makes one file of the
 weights in one. `launch` starts the processes that train together. `keep_earlier_tasks` and `change_of_earlier_tasks`
-let a hypernet not forget in a `sequence`; `adapt` is a few gradient steps inside a model, which can be differentiated.
+let a hypernet not forget in a `sequence`; `adapt` is a few gradient steps inside a model, which can be differentiated;
+`set_rate` is for learning rates that fall.
 `Step`, `Evaluate`, `Validate`, `BeforeTask`, `AfterTask`, `Draw`, `Data`, `Samples` and `TaskLoss` say what a recipe's
 functions and its data look like.
 """
@@ -29,6 +30,7 @@ from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
 from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Data, Draw, Evaluate, Samples, Step, Validate
 from hyperdnn.lab.train._processes import launch
+from hyperdnn.lab.train._rate import set_rate
 from hyperdnn.lab.train._rounds import rounds
 from hyperdnn.lab.train._sequence import sequence
 from hyperdnn.lab.train._server import Averaging, Generating, Server
@@ -49,6 +51,7 @@ __all__ = [
     "episodes",
     "adapt",
     "TaskLoss",
+    "set_rate",
     "State",
     "Settings",
     "ClientSettings",

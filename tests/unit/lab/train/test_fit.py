@@ -4,6 +4,7 @@ from statistics import fmean
 import pytest
 import torch
 
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab.train import Log, fit
 
 
@@ -45,3 +46,16 @@ def test_data_of_any_kind_and_arrays_for_figures(state, settings):
     outcome = fit(state, data, settings, step=step, evaluate=evaluate, log=Log(None))
     assert len(outcome.arrays["losses"]) == 32
     assert outcome.metrics == {"loss": pytest.approx(fmean(outcome.arrays["losses"]))}
+
+
+def test_a_model_without_parameters_is_only_evaluated(state, settings, step, evaluate, tasks):
+    state.model = torch.nn.Flatten()
+    outcome = fit(state, tasks[0], settings, step=step, evaluate=evaluate, log=Log(None))
+    assert state.step == 0
+    assert outcome.metrics.keys() == {"accuracy"}
+
+
+def test_a_frozen_model_is_an_error(state, settings, step, evaluate, tasks):
+    state.model.requires_grad_(False)
+    with pytest.raises(ConfigError, match="every parameter is frozen"):
+        fit(state, tasks[0], settings, step=step, evaluate=evaluate, log=Log(None))
