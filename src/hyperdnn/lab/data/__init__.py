@@ -4,8 +4,8 @@
 ``HYPERDNN_DATA`` or the cache. `regression` reads the UCI sets with their published splits. Every set is a `Task` of
 three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of context, inputs and targets,
 `DrawnContexts` one with a context of its own. `permuted` and `split` turn one set into a sequence of tasks, `overlaid`
-puts two of its images into one, `label_clients` and `dirichlet_clients` deal it out to clients; `permuted_copy` is a
-sequence made of random bits.
+puts two of its images into one, `Shrunken` pairs images with smaller ones, `label_clients` and `dirichlet_clients` deal
+it out to clients; `permuted_copy` is a sequence made of random bits. `shifted` and `flipped` vary a batch of images.
 
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
@@ -15,6 +15,7 @@ whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a 
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
 
+from hyperdnn.lab.data._augment import flipped, shifted
 from hyperdnn.lab.data._batch import Batch, Split, Task
 from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
 from hyperdnn.lab.data._continual import permuted, split
@@ -30,6 +31,7 @@ from hyperdnn.lab.data._new_items import Adaptation, NewItemBatch, NewItems
 from hyperdnn.lab.data._overlaid import overlaid
 from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._regression import regression
+from hyperdnn.lab.data._shrunken import Shrunken
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
 from hyperdnn.lab.data._validation import on_validation
@@ -43,6 +45,9 @@ __all__ = [
     "permuted",
     "split",
     "overlaid",
+    "Shrunken",
+    "shifted",
+    "flipped",
     "permuted_copy",
     "DrawnContexts",
     "label_clients",

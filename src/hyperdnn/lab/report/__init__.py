@@ -4,9 +4,9 @@
 `measured` reads the numbers of all its variants.
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
 HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d`,
-`curves`, `agreement`, `against` and `bands`, or takes `continual_figures`, which every sequence of tasks can use,
-`uncertainty_figures`, which every distribution over networks can, `effect_figures`, `fewshot_figures`, or
-`pareto_figures`, with `fronts` for models between losses.
+`curves`, `agreement`, `against`, `bands` and `gallery`, or takes `continual_figures`, which every sequence of tasks can
+use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`, `fewshot_figures`,
+`resolution_figures`, `kernel_figures`, or `pareto_figures`, with `fronts` for models between losses.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -26,6 +26,7 @@ from hyperdnn.lab.report._figures import (
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
+from hyperdnn.lab.report._pictures import gallery, kernel_figures, resolution_figures
 from hyperdnn.lab.report._readme import refresh_readme
 from hyperdnn.lab.report._results import (
     Environment,
@@ -67,6 +68,7 @@ __all__ = [
     "agreement",
     "against",
     "bands",
+    "gallery",
     "svg",
     "continual_figures",
     "uncertainty_figures",
@@ -74,5 +76,7 @@ __all__ = [
     "fronts",
     "pareto_figures",
     "fewshot_figures",
+    "resolution_figures",
+    "kernel_figures",
     "write_page",
 ]
