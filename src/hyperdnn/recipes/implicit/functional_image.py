@@ -266,8 +266,8 @@ RECIPE = lab.Recipe(
             at_least=0.5,
         ),
         lab.Claim(
-            text="Enlarged three times, as it was never trained, and shrunk again, they match what was given as enlarged "
-            "twice, within 1 dB.",
+            text="Enlarged three times, as was never trained, and shrunk again, they match what was given as when "
+            "enlarged twice, within 1 dB.",
             config="default",
             metric="hypernet/given_psnr_x3",
             minus="hypernet/given_psnr_x2",
