@@ -23,7 +23,8 @@ Differs.
     Komodakis, with a learning rate that falls steadily; it was built and counted here, not trained to the end.
 
 Expected.
-    Error on the test images of MNIST in per cent.
+    Error on the test images of MNIST in per cent: mean and spread of three seeds; published numbers are as recalled,
+    after 50 epochs.
 """
 
 import math
