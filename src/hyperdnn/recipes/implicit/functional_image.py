@@ -20,7 +20,7 @@ Differs.
     "latent" is one function, as wide as the generated ones, whose first layer takes the code of the same encoder beside
     the position. It is trained with the hypernet's settings, and was not tuned by itself. Those were chosen on
     validation images in short runs of 150 steps: under a rate of 0.003, a ``frequency`` of 4 was better than 10 (16.9
-    and 15.5 dB), and with 4 a rate of 0.001 better than 0.003 (17.5 and 16.9 dB). 400 steps of the setting made 19.3 dB.
+    and 15.5 dB), and with 4 a rate of 0.001 better than 0.003 (17.5 and 16.9 dB). 400 steps of it made 19.3 dB.
 
 Expected.
     Peak signal-to-noise ratio in dB on 2,000 test images: mean and spread of three seeds. No published number is known
