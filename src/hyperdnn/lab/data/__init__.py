@@ -4,10 +4,10 @@
 from ``HYPERDNN_DATA`` or the cache. `regression` reads the UCI sets with their published splits. Every set is a `Task`
 of three `Split`s (train, validation, test), and a `Split` hands out a `Batch` of context, inputs and targets,
 `DrawnContexts` one with a context of its own, `TwoLevels` a `TwoLevelBatch` for one who is tuned and one who tunes.
-`permuted` and `split` turn one set into a sequence of tasks, `overlaid` puts two of its images into one, `detection`
-puts another set beside it (a `Detection`), `scarce` leaves few to train on, `thinned` few to judge by, `scaled` makes
-images smaller, `label_clients` and `dirichlet_clients` deal them out to clients; `permuted_copy` is a sequence made of
-random bits.
+`permuted` and `split` turn one set into a sequence of tasks, `overlaid` puts two of its images into one, `Shrunken`
+pairs images with smaller ones, `detection` puts another set beside it (a `Detection`), `scarce` leaves few to train on,
+`thinned` few to judge by, `scaled` makes images smaller, `label_clients` and `dirichlet_clients` deal them out to
+clients; `permuted_copy` is a sequence made of random bits. `shifted` and `flipped` vary a batch of images.
 
 `ihdp` and `simulated_study` are a `Study` of a treatment, `trial` divides it into a `Trial`, and `folds` deals samples
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
@@ -18,6 +18,7 @@ a family of `Equations`, to be solved at the points of a `Collocation`, with the
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
 
+from hyperdnn.lab.data._augment import flipped, shifted
 from hyperdnn.lab.data._batch import Batch, Split, Task
 from hyperdnn.lab.data._burgers import Collocation, Equations, burgers, burgers_solution
 from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
@@ -36,6 +37,7 @@ from hyperdnn.lab.data._overlaid import overlaid
 from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._regression import regression
 from hyperdnn.lab.data._scarce import scarce
+from hyperdnn.lab.data._shrunken import Shrunken
 from hyperdnn.lab.data._smaller import scaled, thinned
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
@@ -51,6 +53,9 @@ __all__ = [
     "permuted",
     "split",
     "overlaid",
+    "Shrunken",
+    "shifted",
+    "flipped",
     "permuted_copy",
     "scaled",
     "thinned",

@@ -6,7 +6,7 @@
 networks one by one. `coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the arrays of
 `report.uncertainty_figures`. `hypervolume`, `uniformity` and `ray_control` judge a front of models with several losses,
 measured for instance along `circle_rays`. `effect_errors` are of effects of a treatment, `errors_by_shots` of new
-items. `confidence_interval` says how sure a mean is.
+items, `psnr` of images. `confidence_interval` says how sure a mean is.
 """
 
 from hyperdnn.lab.metrics._classification import (
@@ -21,6 +21,7 @@ from hyperdnn.lab.metrics._classification import (
 )
 from hyperdnn.lab.metrics._continual import continual_summary
 from hyperdnn.lab.metrics._effects import effect_errors
+from hyperdnn.lab.metrics._images import psnr
 from hyperdnn.lab.metrics._interval import confidence_interval
 from hyperdnn.lab.metrics._pareto import circle_rays, hypervolume, ray_control, uniformity
 from hyperdnn.lab.metrics._regression import (
@@ -55,5 +56,6 @@ __all__ = [
     "uniformity",
     "effect_errors",
     "errors_by_shots",
+    "psnr",
     "confidence_interval",
 ]

@@ -4,9 +4,10 @@
 reads the numbers of all its variants, `all_hold` the outcome, and `claim_row` puts a claim into words.
 From it come `table` (the terminal), `markdown` and `refresh_readme` (the README) and `write_page` (one self-contained
 HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d`,
-`curves`, `lines`, `field`, `agreement`, `against` and `bands`, or takes `continual_figures`, which every sequence of
-tasks can use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`, `fewshot_figures`,
-`federated_figures`, `response_figures`, or `pareto_figures`, with `fronts` for models between losses.
+`curves`, `lines`, `field`, `agreement`, `against`, `bands` and `gallery`, or takes `continual_figures`, which every
+sequence of tasks can use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`,
+`fewshot_figures`, `federated_figures`, `response_figures`, `resolution_figures`, `kernel_figures`, or `pareto_figures`,
+with `fronts` for models between losses.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -28,6 +29,7 @@ from hyperdnn.lab.report._figures import (
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
+from hyperdnn.lab.report._pictures import gallery, kernel_figures, resolution_figures
 from hyperdnn.lab.report._plane import field, lines
 from hyperdnn.lab.report._readme import refresh_readme
 from hyperdnn.lab.report._response import response_figures
@@ -74,6 +76,7 @@ __all__ = [
     "field",
     "against",
     "bands",
+    "gallery",
     "svg",
     "continual_figures",
     "uncertainty_figures",
@@ -83,5 +86,7 @@ __all__ = [
     "fewshot_figures",
     "federated_figures",
     "response_figures",
+    "resolution_figures",
+    "kernel_figures",
     "write_page",
 ]

@@ -24,6 +24,8 @@ def fit(
 ) -> Outcome:
     """Train on random batches of one data set, then evaluate.
 
+    A model without parameters, such as an interpolation, is only evaluated.
+
     Args:
         state: trained in place.
         data: a `data.Task`, or anything else whose ``train`` hands out batches.
@@ -42,14 +44,15 @@ def fit(
     """
     engine = Engine(state, settings)
     data = engine.place(data)
-    log.start(settings.iterations, done=state.step if engine.resumed else 0)
-    engine.optimise(
-        step,
-        partial(data.train.sample, settings.batch_size),
-        iterations=settings.iterations,
-        log=log,
-        stopping=engine.stopping(validate, data, log=log),
-    )
+    if any(True for _ in state.model.parameters()):
+        log.start(settings.iterations, done=state.step if engine.resumed else 0)
+        engine.optimise(
+            step,
+            partial(data.train.sample, settings.batch_size),
+            iterations=settings.iterations,
+            log=log,
+            stopping=engine.stopping(validate, data, log=log),
+        )
     outcome = Outcome.of(engine.evaluate(evaluate, data))
     log.metrics(state, outcome.metrics)
     return outcome

@@ -5,6 +5,7 @@ from statistics import fmean
 import pytest
 import torch
 
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab.train import Log, fit
 
 
@@ -59,3 +60,16 @@ def test_the_rate_follows_its_schedule_from_the_first_step_on(state, settings, t
     fit(state, tasks[0], settings, step=step, evaluate=evaluate, log=Log(None))
     assert seen == pytest.approx([settings.rate(done / 4) for done in range(4)])
     assert seen[0] == 0.2 > seen[1] > seen[2] > seen[3] > 0
+
+
+def test_a_model_without_parameters_is_only_evaluated(state, settings, step, evaluate, tasks):
+    state.model = torch.nn.Flatten()
+    outcome = fit(state, tasks[0], settings, step=step, evaluate=evaluate, log=Log(None))
+    assert state.step == 0
+    assert outcome.metrics.keys() == {"accuracy"}
+
+
+def test_a_frozen_model_is_an_error(state, settings, step, evaluate, tasks):
+    state.model.requires_grad_(False)
+    with pytest.raises(ConfigError, match="every parameter is frozen"):
+        fit(state, tasks[0], settings, step=step, evaluate=evaluate, log=Log(None))
