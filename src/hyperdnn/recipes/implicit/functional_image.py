@@ -280,7 +280,7 @@ RECIPE = lab.Recipe(
     ),
     variants={
         "hypernet": lab.Variant(),
-        "latent": lab.Variant(build=build_concatenated),
+        "latent": lab.Variant(build=build_concatenated, changes={"train.lr": 3e-3}),
         "bicubic": lab.Variant(build=build_bicubic),
         "bilinear": lab.Variant(build=build_bilinear),
     },
