@@ -18,9 +18,10 @@ Differs.
     colour, and all images at the same function (`init.from_target_`). The learning rate falls along a cosine.
 
     "latent" is one function, as wide as the generated ones, whose first layer takes the code of the same encoder beside
-    the position. It is trained with the hypernet's settings, and was not tuned by itself. Those were chosen on
-    validation images in short runs of 150 steps: under a rate of 0.003, a ``frequency`` of 4 was better than 10 (16.9
-    and 15.5 dB), and with 4 a rate of 0.001 better than 0.003 (17.5 and 16.9 dB). 400 steps of it made 19.3 dB.
+    the position. Settings were chosen on validation images in short runs. For the hypernet, of 150 steps: under a rate
+    of 0.003, a ``frequency`` of 4 was better than 10 (16.9 and 15.5 dB), and with 4 a rate of 0.001 better than 0.003
+    (17.5 and 16.9 dB); 400 steps of it made 19.3 dB, and 19.0 at 0.002. For "latent", of 400 steps: 15.9, 17.1 and 16.3
+    dB at rates of 0.001, 0.003 and 0.01, and less with a frequency of 2.
 
 Expected.
     Peak signal-to-noise ratio in dB on 2,000 test images: mean and spread of three seeds. No published number is known
