@@ -12,6 +12,7 @@ clients; `permuted_copy` is a sequence made of random bits.
 out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catalogue` divides them into a `Catalogue` of
 known and new items, of which `NewItems`, in an `Adaptation`, make a `NewItemBatch`. `few_shot` makes `FewShot` data,
 whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a few samples of each class.
+`tiny_shakespeare` and `drawn_text` are a `Corpus` of three `Text`s, whose `Streams` are read a `Segment` at a time.
 
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
@@ -36,6 +37,7 @@ from hyperdnn.lab.data._scarce import scarce
 from hyperdnn.lab.data._smaller import scaled, thinned
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
+from hyperdnn.lab.data._text import Corpus, Segment, Streams, Text, drawn_text, tiny_shakespeare
 from hyperdnn.lab.data._validation import on_validation
 
 __all__ = [
@@ -76,6 +78,12 @@ __all__ = [
     "Episodes",
     "Episode",
     "EpisodeShape",
+    "tiny_shakespeare",
+    "drawn_text",
+    "Corpus",
+    "Text",
+    "Streams",
+    "Segment",
     "path",
     "available",
     "Source",
