@@ -5,13 +5,15 @@ are plain networks that are trained side by side, also as a deep ensemble, by `f
 place of a hypernet and holds a network for each context, which share nothing; in `Shared` they share all but a part.
 The dropout of `MCDropout` stays on; `WithNoise` adds learned noise to a network for regression, generated or not.
 `PartialVAE` models a table with gaps; `mean_of_given` and `ridge_on_given` predict a new item from a few ratings.
-`ridge` is linear regression with penalties, `gaussian_process` a curve through few points. `ProtoNet` and `MAML` learn
-from few samples, `OnFeatures` of images: they take a `data.Episode`, and `episode_step` trains them.
+`ridge` is linear regression with penalties, `gaussian_process` a curve through few points. `LayerNormLSTM` is the
+recurrent network without generated scales. `ProtoNet` and `MAML` learn from few samples, `OnFeatures` of images: they
+take a `data.Episode`, and `episode_step` trains them.
 """
 
 from hyperdnn.lab.baselines._few_ratings import mean_of_given, ridge_on_given
 from hyperdnn.lab.baselines._fewshot import MAML, OnFeatures, ProtoNet, episode_step
 from hyperdnn.lab.baselines._gaussian_process import gaussian_process
+from hyperdnn.lab.baselines._layer_norm_lstm import LayerNormLSTM
 from hyperdnn.lab.baselines._many import Many
 from hyperdnn.lab.baselines._mc_dropout import MCDropout
 from hyperdnn.lab.baselines._members import fit_members
@@ -36,6 +38,7 @@ __all__ = [
     "ridge_on_given",
     "ridge",
     "gaussian_process",
+    "LayerNormLSTM",
     "ProtoNet",
     "MAML",
     "OnFeatures",

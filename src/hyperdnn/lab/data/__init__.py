@@ -14,6 +14,7 @@ out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catal
 known and new items, of which `NewItems`, in an `Adaptation`, make a `NewItemBatch`. `few_shot` makes `FewShot` data,
 whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a few samples of each class. `burgers` is
 a family of `Equations`, to be solved at the points of a `Collocation`, with the `burgers_solution` of some.
+`tiny_shakespeare` and `drawn_text` are a `Corpus` of three `Text`s, whose `Streams` are read a `Segment` at a time.
 
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
@@ -41,6 +42,7 @@ from hyperdnn.lab.data._shrunken import Shrunken
 from hyperdnn.lab.data._smaller import scaled, thinned
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
+from hyperdnn.lab.data._text import Corpus, Segment, Streams, Text, drawn_text, tiny_shakespeare
 from hyperdnn.lab.data._two_levels import TwoLevelBatch, TwoLevels
 from hyperdnn.lab.data._validation import on_validation
 
@@ -91,6 +93,12 @@ __all__ = [
     "burgers_solution",
     "Equations",
     "Collocation",
+    "tiny_shakespeare",
+    "drawn_text",
+    "Corpus",
+    "Text",
+    "Streams",
+    "Segment",
     "path",
     "available",
     "Source",

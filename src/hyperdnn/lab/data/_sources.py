@@ -108,6 +108,12 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             "data, index_features.txt, index_target.txt, and index_train_<i>.txt and index_test_<i>.txt as train_<i> "
             "and test_<i>",
         ),
+        "tiny_shakespeare": Source(
+            title="tinyshakespeare, from char-rnn (Karpathy)",
+            terms="text in the public domain; the project states MIT",
+            sha256={"input.txt.gz": "13125fe8f49092165d7d489e3944db52d1ba546e64a60080cc9523bcd0c5e46a"},
+            made="data/tinyshakespeare/input.txt of github.com/karpathy/char-rnn, packed by gzip",
+        ),
         "omniglot": Source(
             title="Omniglot data set for one-shot learning (Lake, Salakhutdinov, Tenenbaum), two small background sets",
             terms="MIT",

@@ -6,8 +6,8 @@ From it come `table` (the terminal), `markdown` and `refresh_readme` (the README
 HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d`,
 `curves`, `lines`, `field`, `agreement`, `against`, `bands` and `gallery`, or takes `continual_figures`, which every
 sequence of tasks can use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`,
-`fewshot_figures`, `federated_figures`, `response_figures`, `resolution_figures`, `kernel_figures`, or `pareto_figures`,
-with `fronts` for models between losses.
+`fewshot_figures`, `federated_figures`, `response_figures`, `resolution_figures`, `kernel_figures`, `text_figures` with
+`over_text`, or `pareto_figures`, with `fronts` for models between losses.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -46,6 +46,7 @@ from hyperdnn.lab.report._results import (
 )
 from hyperdnn.lab.report._svg import Figure, svg
 from hyperdnn.lab.report._table import markdown, table
+from hyperdnn.lab.report._text import over_text, text_figures
 from hyperdnn.lab.report._uncertainty import uncertainty_figures
 
 __all__ = [
@@ -88,5 +89,7 @@ __all__ = [
     "response_figures",
     "resolution_figures",
     "kernel_figures",
+    "text_figures",
+    "over_text",
     "write_page",
 ]

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from hyperdnn.lab.train._curve import curve_of, recording
 from hyperdnn.lab.train._engine import Engine
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
@@ -21,6 +22,7 @@ def fit(
     evaluate: Evaluate,
     log: Log,
     validate: Validate | None = None,
+    curve: str | None = None,
 ) -> Outcome:
     """Train on random batches of one data set, then evaluate.
 
@@ -34,6 +36,7 @@ def fit(
         evaluate: the recipe's metrics; lists among them become arrays for figures.
         log: where numbers go.
         validate: the loss on data that is not trained on, for ``train.patience``.
+        curve: a loss whose means over ``train.log_every`` batches become the array ``curve``.
 
     Returns:
         The metrics and arrays.
@@ -47,12 +50,13 @@ def fit(
     if any(True for _ in state.model.parameters()):
         log.start(settings.iterations, done=state.step if engine.resumed else 0)
         engine.optimise(
-            step,
+            step if curve is None else recording(step, curve, every=settings.log_every),
             partial(data.train.sample, settings.batch_size),
             iterations=settings.iterations,
             log=log,
             stopping=engine.stopping(validate, data, log=log),
         )
-    outcome = Outcome.of(engine.evaluate(evaluate, data))
+    found = engine.evaluate(evaluate, data)
+    outcome = Outcome.of(found if curve is None else {**found, "curve": curve_of(state)})
     log.metrics(state, outcome.metrics)
     return outcome

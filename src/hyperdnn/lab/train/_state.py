@@ -27,7 +27,7 @@ class State:
         optimizer: the present one, None before training.
         step: iterations so far, over all tasks.
         task: index of the present task in a sequence.
-        memory: what the recipe keeps between tasks: tensors and plain values, in lists, tuples, dicts and
+        memory: what the recipe keeps between tasks or steps: tensors and plain values, in lists, tuples, dicts and
             `losses.Memory`, if there are to be checkpoints.
         record: what the loop keeps, in the same forms, by name.
         checkpoints: where all this is kept from time to time; None keeps nothing.

@@ -33,10 +33,16 @@ Differs.
 Expected.
     Accuracy in per cent, the mean over clients: mean and spread of three seeds, as in ``results/``.
 
-    =======  ======  =========  ======  =====================  =====
-    setting  pFedHN  pFedHN-PC  FedAvg  FedAvg, then 20 steps  local
-    =======  ======  =========  ======  =====================  =====
-    =======  ======  =========  ======  =====================  =====
+    ===================  ===========  ===========  ============  ===========
+    setting              pFedHN       pFedHN-PC    FedAvg        local
+    ===================  ===========  ===========  ============  ===========
+    default              83.9 +- 1.4  83.8 +- 1.1  22.2 +- 8.4   81.7 +- 1.2
+    then 20 local steps  82.8 +- 0.5  82.6 +- 1.1  80.7 +- 1.4
+    clients that come    64.5 +- 9.0
+    digits               93.4 +- 2.1  93.3 +- 1.0  65.9 +- 14.5  98.7 +- 0.4
+    ===================  ===========  ===========  ============  ===========
+
+    That clients that come later reach 95 % of the others' accuracy does not reproduce: it is 77 %.
 """
 
 from dataclasses import dataclass

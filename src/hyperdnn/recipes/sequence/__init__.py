@@ -1,0 +1,1 @@
+"""Sequences: networks whose weights change while they read."""
