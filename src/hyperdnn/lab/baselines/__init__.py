@@ -5,10 +5,11 @@ are plain networks that are trained side by side, also as a deep ensemble, by `f
 place of a hypernet and holds a network for each context, which share nothing; in `Shared` they share all but a part.
 The dropout of `MCDropout` stays on; `WithNoise` adds learned noise to a network for regression, generated or not.
 `PartialVAE` models a table with gaps; `mean_of_given` and `ridge_on_given` predict a new item from a few ratings.
-`ProtoNet` and `MAML` learn from few samples, `OnFeatures` of images: they take a `data.Episode`, and `episode_step`
-trains them.
+`DistMult` predicts links of a knowledge graph. `ProtoNet` and `MAML` learn from few samples, `OnFeatures` of images:
+they take a `data.Episode`, and `episode_step` trains them.
 """
 
+from hyperdnn.lab.baselines._distmult import DistMult
 from hyperdnn.lab.baselines._few_ratings import mean_of_given, ridge_on_given
 from hyperdnn.lab.baselines._fewshot import MAML, OnFeatures, ProtoNet, episode_step
 from hyperdnn.lab.baselines._many import Many
@@ -32,6 +33,7 @@ __all__ = [
     "PartialVAE",
     "mean_of_given",
     "ridge_on_given",
+    "DistMult",
     "ProtoNet",
     "MAML",
     "OnFeatures",

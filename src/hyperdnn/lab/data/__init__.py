@@ -13,6 +13,8 @@ out for cross-fitting. `movielens` and `simulated_ratings` are `Ratings`, `catal
 known and new items, of which `NewItems`, in an `Adaptation`, make a `NewItemBatch`. `few_shot` makes `FewShot` data,
 whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a few samples of each class.
 
+`knowledge_graph` and `simulated_graph` are a `KnowledgeGraph` of `Queries` and `HeldOut` triples.
+
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
 
@@ -36,6 +38,7 @@ from hyperdnn.lab.data._scarce import scarce
 from hyperdnn.lab.data._smaller import scaled, thinned
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
+from hyperdnn.lab.data._triples import HeldOut, KnowledgeGraph, Queries, knowledge_graph, simulated_graph
 from hyperdnn.lab.data._validation import on_validation
 
 __all__ = [
@@ -76,6 +79,11 @@ __all__ = [
     "Episodes",
     "Episode",
     "EpisodeShape",
+    "knowledge_graph",
+    "simulated_graph",
+    "KnowledgeGraph",
+    "Queries",
+    "HeldOut",
     "path",
     "available",
     "Source",

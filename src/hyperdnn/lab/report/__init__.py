@@ -6,7 +6,7 @@ From it come `table` (the terminal), `markdown` and `refresh_readme` (the README
 HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d`,
 `curves`, `agreement`, `against` and `bands`, or takes `continual_figures`, which every sequence of tasks can use,
 `uncertainty_figures`, which every distribution over networks can, `effect_figures`, `fewshot_figures`,
-`federated_figures`, or `pareto_figures`, with `fronts` for models between losses.
+`federated_figures`, `ranking_figures`, or `pareto_figures`, with `fronts` for models between losses.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -28,6 +28,7 @@ from hyperdnn.lab.report._figures import (
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
+from hyperdnn.lab.report._ranking import ranking_figures
 from hyperdnn.lab.report._readme import refresh_readme
 from hyperdnn.lab.report._results import (
     Environment,
@@ -78,5 +79,6 @@ __all__ = [
     "pareto_figures",
     "fewshot_figures",
     "federated_figures",
+    "ranking_figures",
     "write_page",
 ]

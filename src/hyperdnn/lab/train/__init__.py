@@ -9,7 +9,8 @@ A loop takes a `State`, which holds everything that changes while it runs and is
 and may pass numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With
 `Checkpoints` in its state, it can be killed and goes on as if it had not been; `gather_weights` makes one file of the
 weights in one. `launch` starts the processes that train together. `keep_earlier_tasks` and `change_of_earlier_tasks`
-let a hypernet not forget in a `sequence`; `adapt` is a few gradient steps inside a model, which can be differentiated.
+let a hypernet not forget in a `sequence`; `adapt` is a few gradient steps inside a model, which can be differentiated;
+`decay_lr` lets the learning rate fall.
 `Step`, `Evaluate`, `Validate`, `BeforeTask`, `AfterTask`, `Finish`, `Draw`, `Data`, `Samples` and `TaskLoss` say what a
 recipe's functions and its data look like.
 """
@@ -19,6 +20,7 @@ from hyperdnn.lab.train._checkpoints import Checkpoints
 from hyperdnn.lab.train._client import Client, ClientModel
 from hyperdnn.lab.train._client_settings import ClientSettings
 from hyperdnn.lab.train._clients import Clients, Reply, Sent
+from hyperdnn.lab.train._decay import decay_lr
 from hyperdnn.lab.train._engine import TrainingError
 from hyperdnn.lab.train._episodes import episodes
 from hyperdnn.lab.train._fit import fit
@@ -46,6 +48,7 @@ __all__ = [
     "rounds",
     "keep_earlier_tasks",
     "change_of_earlier_tasks",
+    "decay_lr",
     "episodes",
     "adapt",
     "TaskLoss",
