@@ -108,7 +108,7 @@ class HeldOut:
 
     def batches(self, size: int) -> Iterator[tuple[Batch, Tensor]]:
         """One pass in order: queries, whose targets are 1 at every entity known to answer, and the answer asked for."""
-        for rows, triples in zip(self.rows.split(size), self.triples.split(size), strict=True):
+        for rows, triples in zip(torch.split(self.rows, size), torch.split(self.triples, size), strict=True):
             yield self.known[rows], triples[:, 2]
 
     def to(self, device: torch.device | str) -> "HeldOut":

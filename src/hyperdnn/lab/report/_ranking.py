@@ -47,7 +47,8 @@ def _by_relation(values: Mapping[str, Sequence[float | None]], base: Sequence[fl
         axes.plot([0, 1], [0, 1], linewidth=0.6, color="#808080", zorder=0)
         for k, (variant, row) in enumerate(values.items()):
             pairs = [(x, y) for x, y in zip(base, row, strict=True) if _both_finite(x, y)]
-            axes.scatter(*zip(*pairs, strict=True), s=14, alpha=0.7, linewidths=0, color=colour(k), label=variant)
+            xs, ys = zip(*pairs, strict=True) if pairs else ((), ())
+            axes.scatter(xs, ys, s=14, alpha=0.7, linewidths=0, color=colour(k), label=variant)
         name_colours(figure, values)
         axes.set_xlabel(f"mean reciprocal rank by {baseline}")
         axes.set_ylabel("mean reciprocal rank")

@@ -6,7 +6,7 @@ from hyperdnn.lab.train._state import State
 __all__ = ["decay_lr"]
 
 
-def decay_lr(state: State, lr: float, factor: float, *, every: float) -> None:
+def decay_lr(state: State, lr: float, factor: float, *, every: int | float) -> None:
     """Set the learning rate of the next step: it is multiplied by a factor after each so many iterations.
 
     A recipe's step calls it. What it sets follows from the number of iterations alone, so a resumed run goes on as it
