@@ -13,8 +13,8 @@ __all__ = ["DistMult"]
 class DistMult(nn.Module):
     """Scores every entity as an answer by the product of three embeddings, with batch norm and dropout between them.
 
-    By itself it cannot tell a relation's directions apart; with reciprocal relations, as `data.KnowledgeGraph` has
-    them, it can, and is a strong baseline.
+    The products are symmetric: but for batch norm and biases, an entity answers another one as that one answers it.
+    Reciprocal relations, as `data.KnowledgeGraph` has them, give each direction of a relation an embedding of its own.
 
     Args:
         entities: how many.

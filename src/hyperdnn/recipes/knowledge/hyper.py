@@ -18,9 +18,9 @@ Differs.
     Smoothed labels are ``(1 - eps) y + eps / N``; the authors' code adds ``1 / N``, whatever eps is. There the first
     entity and the first relation stand at a padding index, so that looking them up trains nothing; here they are
     entity and relation like all others. Cross-entropy is computed of logits. Queries are drawn with replacement, and
-    a pass over them is as many draws as there are queries. Among equal scores an answer has their mean rank, and
-    validation queries are not filtered by test triples. Small settings have narrower embeddings; ``decay``, which the
-    publication has for FB15k-237, is stronger in them, since they are trained for 200 passes.
+    a pass over them is as many draws as there are queries. Among equal scores an answer has their mean rank.
+    Validation triples are not filtered by test triples, so that nothing is known of these; ranks there are worse for
+    it. Small settings have narrower embeddings, and on Kinship half the filters.
 
     ``product`` is the same network with filters that all relations share: the relation enters by a product with the
     entity's embedding, as in ``DistMult``, which has no more than that product. All three are trained for as many
@@ -91,6 +91,7 @@ class Generated(nn.Module):
             hd.Hypernet(
                 encoder=encoders.Table(relations, config.features, std=_xavier(relations, config.features)),
                 body=nn.Identity(),  # nothing stands between the embedding and the linear map
+                # An ordinary linear map of small embeddings, as published: batch norm scales what the filters make.
                 head=heads.FullHead(config.features, target.layout, init=init.naive, normalize=False),
             ),
         )
