@@ -6,10 +6,11 @@ place of a hypernet and holds a network for each context, which share nothing; i
 The dropout of `MCDropout` stays on; `WithNoise` adds learned noise to a network for regression, generated or not.
 `PartialVAE` models a table with gaps; `mean_of_given` and `ridge_on_given` predict a new item from a few ratings.
 `ridge` is linear regression with penalties, `gaussian_process` a curve through few points. `LayerNormLSTM` is the
-recurrent network without generated scales. `ProtoNet` and `MAML` learn from few samples, `OnFeatures` of images: they
-take a `data.Episode`, and `episode_step` trains them.
+recurrent network without generated scales, `DistMult` predicts links of a knowledge graph. `ProtoNet` and `MAML` learn
+from few samples, `OnFeatures` of images: they take a `data.Episode`, and `episode_step` trains them.
 """
 
+from hyperdnn.lab.baselines._distmult import DistMult
 from hyperdnn.lab.baselines._few_ratings import mean_of_given, ridge_on_given
 from hyperdnn.lab.baselines._fewshot import MAML, OnFeatures, ProtoNet, episode_step
 from hyperdnn.lab.baselines._gaussian_process import gaussian_process
@@ -39,6 +40,7 @@ __all__ = [
     "ridge",
     "gaussian_process",
     "LayerNormLSTM",
+    "DistMult",
     "ProtoNet",
     "MAML",
     "OnFeatures",

@@ -16,6 +16,8 @@ whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a 
 a family of `Equations`, to be solved at the points of a `Collocation`, with the `burgers_solution` of some.
 `tiny_shakespeare` and `drawn_text` are a `Corpus` of three `Text`s, whose `Streams` are read a `Segment` at a time.
 
+`knowledge_graph` and `simulated_graph` are a `KnowledgeGraph` of `Queries` and `HeldOut` triples.
+
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
 
@@ -43,6 +45,7 @@ from hyperdnn.lab.data._smaller import scaled, thinned
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
 from hyperdnn.lab.data._text import Corpus, Segment, Streams, Text, drawn_text, tiny_shakespeare
+from hyperdnn.lab.data._triples import HeldOut, KnowledgeGraph, Queries, knowledge_graph, simulated_graph
 from hyperdnn.lab.data._two_levels import TwoLevelBatch, TwoLevels
 from hyperdnn.lab.data._validation import on_validation
 
@@ -99,6 +102,11 @@ __all__ = [
     "Text",
     "Streams",
     "Segment",
+    "knowledge_graph",
+    "simulated_graph",
+    "KnowledgeGraph",
+    "Queries",
+    "HeldOut",
     "path",
     "available",
     "Source",

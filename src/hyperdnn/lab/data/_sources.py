@@ -55,6 +55,13 @@ _UCI_REGRESSION: Final = {
     "yacht.npz": "6e6c9439df0032f45368b23158ac3388ce5d2abf1580486228ecc6b2f7b8578d",
 }
 
+_KNOWLEDGE_GRAPHS: Final = {
+    "kinship.tar.gz": "a3cb9ca67213eb38133aebc12901195e283d844ebd59f1a6cbf2d4fa12ced4e6",
+    "umls.tar.gz": "26223aa91f0ec8db2324e0f489b9a4425e04d1d0df72ce5cfd62af4b91aee6fd",
+    "WN18RR.tar.gz": "1eb9152f804c140d163462c0d49f65e5a0b30ab5fbb375c5e3353c11a6249060",
+    "FB15k-237.tar.gz": "311df7930f842a02979eaa7a802484a6afe62303c07f915f1e6edbc30cbe05e8",
+}
+
 _OMNIGLOT: Final = {
     "images_background_small1.zip": "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
     "images_background_small2.zip": "3ccaa407515a8778e5d0861875af38b17e418f301ad5bb3b5a6b65d901a41c7f",
@@ -119,6 +126,12 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             terms="MIT",
             addresses=("https://raw.githubusercontent.com/brendenlake/omniglot/master/python/",),
             sha256=_OMNIGLOT,
+        ),
+        "knowledge_graphs": Source(
+            title="Kinship, UMLS, WN18RR and FB15k-237, as archived by the authors of ConvE",
+            terms="WordNet licence for WN18RR; CC BY 2.5 for FB15k-237; unknown for Kinship and UMLS",
+            addresses=("https://raw.githubusercontent.com/TimDettmers/ConvE/master/",),
+            sha256=_KNOWLEDGE_GRAPHS,
         ),
     }
 )

@@ -5,8 +5,9 @@
 `disagreement` and `auroc` are its parts; `single_accuracies`, `pairwise_disagreement` and `weight_spread` look at the
 networks one by one. `coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the arrays of
 `report.uncertainty_figures`. `hypervolume`, `uniformity` and `ray_control` judge a front of models with several losses,
-measured for instance along `circle_rays`. `effect_errors` are of effects of a treatment, `errors_by_shots` of new
-items, `psnr` of images. `confidence_interval` says how sure a mean is.
+measured for instance along `circle_rays`. `filtered_ranks` of answers among all candidates come to a `ranking_summary`
+or to a `reciprocal_rank_by_group`. `effect_errors` are of effects of a treatment, `errors_by_shots` of new items,
+`psnr` of images. `confidence_interval` says how sure a mean is.
 """
 
 from hyperdnn.lab.metrics._classification import (
@@ -24,6 +25,7 @@ from hyperdnn.lab.metrics._effects import effect_errors
 from hyperdnn.lab.metrics._images import psnr
 from hyperdnn.lab.metrics._interval import confidence_interval
 from hyperdnn.lab.metrics._pareto import circle_rays, hypervolume, ray_control, uniformity
+from hyperdnn.lab.metrics._ranking import filtered_ranks, ranking_summary, reciprocal_rank_by_group
 from hyperdnn.lab.metrics._regression import (
     coverage,
     coverage_curve,
@@ -54,6 +56,9 @@ __all__ = [
     "hypervolume",
     "ray_control",
     "uniformity",
+    "filtered_ranks",
+    "ranking_summary",
+    "reciprocal_rank_by_group",
     "effect_errors",
     "errors_by_shots",
     "psnr",
