@@ -116,7 +116,9 @@ def _outcome(claims: Sequence[Verdict]) -> str:
 
 
 def _published(claims: Sequence[Verdict], metric: str) -> str:
-    figures = [claim for claim in claims if claim["metric"] == metric and claim["published"] is not None]
+    # a published difference or ratio is not to stand beside our number
+    alone = [claim for claim in claims if claim["metric"] == metric and not claim.keys() & {"minus", "over"}]
+    figures = [claim for claim in alone if claim["published"] is not None]
     return published(figures[0]["published"]) if figures else MISSING
 
 

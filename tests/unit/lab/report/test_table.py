@@ -70,6 +70,14 @@ def test_a_setting_in_which_a_claim_need_not_hold_says_so(results: Results) -> N
         assert outcome in text
 
 
+def test_a_published_difference_does_not_stand_beside_our_number(results: Results) -> None:
+    claim = {**results["claims"][0], "published": 12.34}
+    for against, shown in [({}, True), ({"minus": "plain/final_accuracy"}, False), ({"over": "plain/x"}, False)]:
+        compared = {**results, "claims": [{**claim, **against}]}
+        text = markdown([{"recipe": "a/b", "experiments": [compared], "reproduced": True}])
+        assert ("| 12.34 |" in text) is shown
+
+
 def test_seconds_stand_beside_the_metrics(results: Results) -> None:
     timed = {**results, "seconds": {"hypernet": summarise([2.0, 4.0])}}
     assert "seconds" in table(timed, width=200)
