@@ -91,7 +91,10 @@ def _page(recipe: RecipeFile, record: dict[str, Any], page: Path) -> Iterator[st
 def _criteria(recipe: RecipeFile) -> Iterator[str]:
     declared = load(recipe.name)
     built = declared.build(configuration(recipe.name, "tiny"))
-    model = next(part for part in built.modules() if isinstance(part, hd.HyperDNN | hd.GraphHypernet))
+    model = next((part for part in built.modules() if isinstance(part, hd.HyperDNN | hd.GraphHypernet)), None)
+    if model is None:
+        yield "Its weights are generated inside a layer, at every step anew; criteria are read off whole models."
+        return
     rows = inspect.classify(model, conditioned_on=declared.conditioned_on).to_json()
     yield "By the five criteria of the review, read off the model of the smallest setting.\n"
     yield from _table(

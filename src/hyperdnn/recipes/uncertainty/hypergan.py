@@ -58,8 +58,7 @@ import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, lab, models
 from hyperdnn.lab import baselines, losses, metrics
 
-DRAWS = 50
-"""Networks that predict together."""
+DRAWS = 50  # networks that predict together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,4 +296,5 @@ RECIPE = lab.Recipe(
     },
     figures=lab.report.uncertainty_figures,
     space={"beta": "1e-2..10:log", "train.lr": "3e-4..1e-2:log"},
+    conditioned_on="noise",
 )

@@ -287,4 +287,5 @@ RECIPE = lab.Recipe(
     },
     figures=lab.report.kernel_figures,
     space={"spread": "1e-2..0.3:log", "train.lr": "1e-3..1e-2:log"},
+    conditioned_on="task",
 )
