@@ -26,6 +26,12 @@ Differs.
 Expected.
     Peak signal-to-noise ratio in dB on 2,000 test images: mean and spread of three seeds. No published number is known
     here.
+
+    =======  =============  =============  =======  ========
+    setting  hypernet       latent         bicubic  bilinear
+    =======  =============  =============  =======  ========
+    default  21.84 +- 0.06  19.06 +- 0.37  19.43    18.67
+    =======  =============  =============  =======  ========
 """
 
 import math

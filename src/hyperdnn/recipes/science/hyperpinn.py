@@ -29,13 +29,16 @@ Expected.
     Relative L2 error of nine viscosities, their mean and the worst; mean and spread of three seeds, as in ``results/``.
     The publication's numbers were not at hand.
 
-    ==================  ==============  ==============  ==============
+    ==================  ==============  ==============  =======
     variant             mean            worst           seconds
-    ==================  ==============  ==============  ==============
-    hypernet            (not measured)  (not measured)  (not measured)
-    concatenated        (not measured)  (not measured)  (not measured)
-    concatenated, wide  (not measured)  (not measured)  (not measured)
-    ==================  ==============  ==============  ==============
+    ==================  ==============  ==============  =======
+    hypernet            .017 +- .001    .044 +- .002    71
+    concatenated        .029 +- .004    .081 +- .027    85
+    concatenated, wide  .029 +- .003    .085 +- .008    72
+    ==================  ==============  ==============  =======
+
+    That it errs at most half as much does not reproduce in so short a training: it is 0.60 of the error. No rate was
+    searched, for none of them.
 """
 
 import math
