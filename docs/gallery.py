@@ -14,6 +14,7 @@ from hyperdnn import inspect, lab
 from hyperdnn.lab._discover import DEFAULT, configs, configuration, discover, load
 from hyperdnn.lab._source import RecipeFile
 from hyperdnn.lab.report import Results, Verdict
+from hyperdnn.lab.report._table import markdown_rows
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -52,7 +53,7 @@ def _record(path: Path) -> dict[str, Any]:
 def _index(recipes: Sequence[tuple[RecipeFile, dict[str, Any]]]) -> Iterator[str]:
     yield "# Recipes\n"
     yield "Every recipe is one published system in one readable file; what its publication claims is measured.\n"
-    yield from _table(
+    yield from markdown_rows(
         ("Recipe", "Idea", "Publication", "Outcome"),
         [
             (f"[{r.name}]({r.name}.md)", r.summary, f"{r.reference.venue} {r.reference.year}", _outcome(record))
@@ -97,7 +98,7 @@ def _criteria(recipe: RecipeFile) -> Iterator[str]:
         return
     rows = inspect.classify(model, conditioned_on=declared.conditioned_on).to_json()
     yield "By the five criteria of the review, read off the model of the smallest setting.\n"
-    yield from _table(
+    yield from markdown_rows(
         ("Criterion", "Answer", "Read from"),
         [(name.replace("_", " "), ", ".join(row["values"]), row["reason"]) for name, row in rows.items()],
     )
@@ -111,7 +112,7 @@ def _measured(recipe: RecipeFile, record: dict[str, Any]) -> Iterator[str]:
     outcome = " All claims hold." if record["reproduced"] else ""
     yield f"Means over {' or '.join(map(str, sorted(seeds)))} seeds.{outcome}\n"
     rows = [_claim(results, claim) for results in record["experiments"] for claim in results["claims"]]
-    yield from _table(("Claim", "Setting", "Bound", "Measured", "Published", "Holds"), rows)
+    yield from markdown_rows(("Claim", "Setting", "Bound", "Measured", "Published", "Holds"), rows)
     for results in record["experiments"]:
         yield f"\n### Setting {results['setting']}\n"
         yield f"```text\n{lab.report.table(results, width=100)}\n```\n"
@@ -133,10 +134,3 @@ def _figures(recipe: RecipeFile, record: dict[str, Any], page: Path) -> Iterator
             picture = page.with_name(f"{page.stem}-{results['setting']}-{number}.{'svg' if svg else 'png'}")
             picture.write_bytes(figure.image.encode() if svg else figure.image)
             yield f"\n```{{figure}} {picture.name}\n:alt: {figure.alt}\n\n{figure.title}. {figure.caption}\n```\n"
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(titles) + " |"
-    yield "|" + " --- |" * len(titles)
-    for row in rows:
-        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"

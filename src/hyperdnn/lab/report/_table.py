@@ -10,7 +10,7 @@ from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.report._format import MISSING, asked, columns, command, describe, heading, published
 from hyperdnn.lab.report._results import Record, Results, Verdict, measured
 
-__all__ = ["grid", "markdown", "table"]
+__all__ = ["grid", "markdown", "markdown_rows", "table"]
 
 _TITLES: Final = ("System", "Setting", "Metric", "Ours", "Baselines", "Published", "Verdict", "Command")
 _HEADING: Final = 12  # letters in a line of a heading, as many as a percentage with its spread
@@ -80,11 +80,14 @@ def markdown(records: Sequence[Record]) -> str:
     Args:
         records: the contents of ``results/**/*.json``, in the order of the rows.
     """
-    lines = ["| " + " | ".join(_TITLES) + " |", "|" + " --- |" * len(_TITLES)]
-    for record in records:
-        for results in record["experiments"]:
-            lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in _rows(results)]
-    return "\n".join(lines) + "\n"
+    rows = [row for record in records for results in record["experiments"] for row in _rows(results)]
+    return "\n".join(markdown_rows(_TITLES, rows)) + "\n"
+
+
+def markdown_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table, whatever is in its cells."""
+    lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
+    return lines + ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
 
 
 def _rows(results: Results) -> Iterator[tuple[str, ...]]:

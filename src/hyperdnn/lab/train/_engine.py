@@ -15,6 +15,7 @@ from hyperdnn.lab.train._keeper import Keeper
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._parts import Data, Draw, Step, Validate
 from hyperdnn.lab.train._processes import Processes
+from hyperdnn.lab.train._rate import set_rate
 from hyperdnn.lab.train._scale import Scale
 from hyperdnn.lab.train._settings import Settings
 from hyperdnn.lab.train._state import State
@@ -113,8 +114,7 @@ class Engine:
         with self.watch.attached(), Stopwatch(state) as stopwatch:
             for iteration in range(done, iterations):
                 self.watch.scale = self.scale.value
-                for group in state.optimizer.param_groups:
-                    group["lr"] = self.settings.rate(iteration / iterations)
+                set_rate(state, self.settings.rate(iteration / iterations))
                 losses = self._gradients(compute, draw, optimizer)
                 self._clip(optimizer)
                 self._step(optimizer)

@@ -7,10 +7,11 @@ __all__ = ["set_rate"]
 
 
 def set_rate(state: State, rate: float) -> None:
-    """Take the optimiser's next step, and those after it, at this learning rate.
+    """Take the optimiser's next step at this learning rate.
 
-    For a recipe's step, which makes a schedule of it: ``set_rate(state, lr * 0.999**state.step)``. It depends on
-    nothing but the state, so a resumed training goes on with the right rate.
+    A recipe's step makes a schedule of it, if it calls it every time: ``set_rate(state, lr * 0.999**state.step)``. A
+    loop sets that of ``train.schedule`` before each step, so nothing but the state decides, and a resumed training goes
+    on with the right rate.
 
     Args:
         state: of the loop.

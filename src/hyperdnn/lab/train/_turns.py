@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from hyperdnn.errors import ConfigError
 from hyperdnn.lab.train._jointly import number
 from hyperdnn.lab.train._parts import Step
+from hyperdnn.lab.train._rate import set_rate
 from hyperdnn.lab.train._state import State
 
 __all__ = ["Turn", "in_turns"]
@@ -55,8 +56,7 @@ def in_turns(*turns: Turn) -> Step:
             raise ConfigError("train.devices: players take turns in one process. Set it to 1.")
         turn = _at(turns, state)
         if state.optimizer is not None and turn.lr is not None:
-            for group in state.optimizer.param_groups:
-                group["lr"] = turn.lr(state.config)
+            set_rate(state, turn.lr(state.config))
         with _alone(model, turn.part):
             return turn.step(model, batch, state)
 
