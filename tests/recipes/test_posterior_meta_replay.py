@@ -42,6 +42,17 @@ def _shift(module):
             parameter.add_(0.1 * torch.randn_like(parameter))
 
 
+def test_first_log_scales_start_at_their_start_and_are_free_to_leave_it_at_once():
+    model = recipe.build(SMALL)
+    spec = model.target.layout[recipe.FIRST_SCALES]
+    weights = model.generate(torch.arange(3))
+    torch.testing.assert_close(weights[spec.name], torch.full_like(weights[spec.name], spec.init_mean))
+    weights[spec.name].square().sum().backward()
+    _, scales = model.hypernet.head.heads
+    assert scales.layout.names == (spec.name,)
+    assert scales.linear.weight.grad.abs().amin(1).all()  # of every number of a chunk
+
+
 def test_what_is_kept_of_earlier_tasks_are_distributions_in_closed_form():
     model = recipe.build(SMALL)
     state = _state(model, task=2)
