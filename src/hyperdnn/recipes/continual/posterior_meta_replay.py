@@ -1,7 +1,6 @@
 """Posterior meta-replay.
 
-Henning, Cervera, D'Angelo, von Oswald, Traber, Ehret, Kobayashi, Grewe & Sacramento, "Posterior Meta-Replay for
-Continual Learning", NeurIPS 2021 (arXiv:2103.01133).
+Henning et al., "Posterior Meta-Replay for Continual Learning", NeurIPS 2021 (arXiv:2103.01133).
 
 Continual learning where nobody says which task a sample belongs to. A task-conditioned hypernet generates, chunk by
 chunk, not weights but a distribution over weights for each task, and keeps those of earlier tasks as it would keep
@@ -19,8 +18,8 @@ Differs.
     Losses are divided by the number of training samples: ``temperature`` is the published one, ``beta`` the published
     one over 55,000. Networks drawn in a step see a part of the batch each; a penalty looks at ``rehearsed`` earlier
     tasks, as published for a hundred tasks. Chunk embeddings are shared by all tasks; task embeddings are wide, and the
-    body has hidden layers. All tasks share one output layer: entropies compare without being normalised. The small
-    settings scale images to 14 x 14, and judge permuted tasks by 1,000 test images each.
+    body has hidden layers. All tasks share one output layer: entropies compare as they are. The small settings scale
+    images to 14 x 14, and judge permuted tasks by 1,000 test images each.
 
     Pixels that are always black in one task and lit in the others tell permuted tasks apart: if the deviations of their
     weights grow to the prior's, wrong images get noise for an answer. So the log-scales of the first layer have an
@@ -210,8 +209,7 @@ def evaluate(model: hd.HyperDNN, task: lab.data.Task) -> dict[str, float]:
 
 def infer(model: hd.HyperDNN, tasks: Sequence[lab.data.Task]) -> dict[str, Any]:
     """The share of test images whose task and class are both told correctly, the task being unknown (CL3)."""
-    contexts = torch.arange(len(tasks), device=tasks[0].test.targets.device)
-    rows = []
+    contexts, rows = torch.arange(len(tasks), device=tasks[0].test.targets.device), []
     for index, task in enumerate(tasks):
         right = torch.zeros(3, device=contexts.device)
         for batch in task.test.batches(250):
@@ -284,7 +282,9 @@ RECIPE = lab.Recipe(
     ),
     variants={
         "hypernet": lab.Variant(),
-        "dirac": lab.Variant(build=partial(build, posterior=False), changes={"temperature": 0.0, "samples": 1}),
+        "dirac": lab.Variant(
+            build=partial(build, posterior=False), changes={"temperature": 0.0, "samples": 1, "train.lr": 2e-3}
+        ),
         "separate": lab.Variant(
             build=build_separate, loop=partial(lab.train.sequence, finish=infer), changes={"train.lr": 5e-3}
         ),
