@@ -95,7 +95,7 @@ def test_the_loss_is_the_cross_entropy_of_logits(model, graph):
     assert found > 100
 
 
-@pytest.mark.parametrize("build", [hyper.build, hyper.build_product, hyper.build_distmult])
+@pytest.mark.parametrize("build", [hyper.build, hyper.build_product, hyper.build_distmult, hyper.build_cp])
 def test_one_query_alone_has_the_scores_it_has_among_others(build, graph):
     model = build(TINY).eval()
     batch = _batch(graph)
@@ -165,4 +165,4 @@ def test_settings_differ_where_the_publication_says_so():
     assert published == hyper.Config(source="wn18rr")
     assert (published.input_dropout, published.decay, published.train.lr) == (0.2, 1.0, 5e-3)
     assert (freebase.input_dropout, freebase.decay, freebase.train.lr) == (0.3, 0.995, 1e-4)
-    assert list(load("knowledge/hyper").variants) == ["hypernet", "product", "DistMult"]
+    assert list(load("knowledge/hyper").variants) == ["hypernet", "product", "DistMult", "CP"]

@@ -35,3 +35,13 @@ def test_directions_differ_by_reciprocal_relations_alone() -> None:
     other = model(torch.tensor([1]), context=torch.tensor([0]))[0, 0]
     torch.testing.assert_close(one, other)  # symmetric
     assert not torch.isclose(one, model(torch.tensor([1]), context=torch.tensor([1]))[0, 0])
+
+
+def test_with_answers_of_their_own_it_is_not_symmetric() -> None:
+    torch.manual_seed(0)
+    model = DistMult(4, 2, 3, dropouts=(0.0, 0.0), symmetric=False).eval()
+    relation = torch.tensor([0])
+    one, other = (model(torch.tensor([e]), context=relation)[0] for e in (0, 1))
+    product = model.of_entity(model.entities.weight[:1]) * model.relations.weight[0]
+    torch.testing.assert_close(one, (model.of_product(product) @ model.answers.weight.T)[0])
+    assert not torch.isclose(one[1], other[0])
