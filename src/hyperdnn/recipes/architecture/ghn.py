@@ -18,7 +18,7 @@ Differs.
     The publication's tables were not at hand; hyperparameters of the setting ``published`` are those of a later
     implementation of the same system (github.com/facebookresearch/ppuda), and sizes of cells and networks are our own.
     Messages pass along the graph of the whole network, which one cell makes at two widths, and not within cells first.
-    A node is also told the shape of what it makes and its depth. The decoder is a linear map for each shape, the sum of
+    The decoder is a linear map for each shape, the sum of
     messages is scaled by its size, and a layer norm ends it (see `bodies.Graph`, `heads.NodeHead`). Architectures to
     train on come from a pool. "no messages" decodes the same rows behind a network of as many parameters as the
     messages have, which treats each node by itself; "untrained" has its first weights.
@@ -42,19 +42,17 @@ Expected.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
-from itertools import pairwise
+from functools import partial
 from operator import attrgetter
-from random import Random
-from typing import Any, Final, Literal, TypeAlias, final
+from typing import Any, Final, Literal, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import hyperdnn as hd
-from hyperdnn import bodies, encoders, heads, lab
-from hyperdnn.lab import metrics
+from hyperdnn import bodies, heads, lab
+from hyperdnn.lab import cells, metrics
 
 PORTION: Final = 500
 """Images that are evaluated in one pass, and by whose statistics the norms then work."""
@@ -85,121 +83,12 @@ class Config:
         lab.config.check_least(self, 3, "candidates")
 
 
-Cell: TypeAlias = tuple[tuple[str, tuple[int, ...]], ...]
-"""Of each node its operation, and what it reads the sum of: 0 is the cell's input, 1 what the first node makes."""
-
-Traced: TypeAlias = Any
-"""A tensor, or a symbol for one while a network is read."""
-
-
-def norm(channels: int) -> nn.BatchNorm2d:
-    """By the statistics of the batch, in training and after it."""
-    return nn.BatchNorm2d(channels, affine=False, track_running_stats=False)
-
-
-@final
-class Convolution(nn.Module):
-    """ReLU, convolution, norm."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__()
-        self.weigh = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-        self.norm = norm(outputs)
-
-    def forward(self, images: Tensor) -> Tensor:
-        normed: Tensor = self.norm(self.weigh(images.relu()))
-        return normed
-
-
-@final
-class Separable(nn.Module):
-    """ReLU, a convolution within each channel, one within each pixel, norm."""
-
-    def __init__(self, channels: int, kernel: int) -> None:
-        super().__init__()
-        self.within = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
-        self.across = nn.Conv2d(channels, channels, 1, bias=False)
-        self.norm = norm(channels)
-
-    def forward(self, images: Tensor) -> Tensor:
-        normed: Tensor = self.norm(self.across(self.within(images.relu())))
-        return normed
-
-
-OPERATIONS: Final[dict[str, Callable[[int], nn.Module]]] = {
-    "conv1": lambda channels: Convolution(channels, channels, 1),
-    "conv3": lambda channels: Convolution(channels, channels, 3),
-    "separable3": lambda channels: Separable(channels, 3),
-    "pool": lambda channels: nn.MaxPool2d(3, stride=1, padding=1),
-    "skip": lambda channels: nn.Identity(),
-}
-
-
-@final
-class Wired(nn.Module):
-    """A cell at one width."""
-
-    def __init__(self, cell: Cell, channels: int) -> None:
-        super().__init__()
-        self.cell = cell
-        self.nodes = nn.ModuleList(OPERATIONS[name](channels) for name, _ in cell)
-
-    def forward(self, images: Traced) -> Traced:
-        made = [images]
-        for node, (_, sources) in zip(self.nodes, self.cell, strict=True):
-            made.append(node(total(made[source] for source in sources)))
-        return total(made[node] for node in unread(self.cell))
-
-
-@final
-class Network(nn.Module):
-    """The cell at every width, each time with weights of its own, and a classifier."""
-
-    def __init__(self, cell: Cell, inputs: int, channels: Sequence[int], classes: int) -> None:
-        super().__init__()
-        stages = (
-            (Convolution(*ends, 3), nn.MaxPool2d(2), Wired(cell, ends[1])) for ends in pairwise((inputs, *channels))
-        )
-        self.layers = nn.Sequential(*(layer for stage in stages for layer in stage))
-        self.classify = nn.Linear(channels[-1], classes)
-
-    def forward(self, images: Traced) -> Traced:
-        return self.classify(self.layers(images).relu().mean((-2, -1)))
-
-
-def total(images: Iterable[Traced]) -> Traced:
-    """Their sum, which is no operation where there is only one."""
-    return reduce(torch.add, images)
-
-
-def unread(cell: Cell) -> list[int]:
-    """The nodes that no other one reads: their sum leaves the cell."""
-    read = {source for _, sources in cell for source in sources}
-    return [node for node in range(1, len(cell) + 1) if node not in read]
-
-
-def draw_cell(random: Random, nodes: tuple[int, int]) -> Cell:
-    """Random operations, each of which reads one or two of what there is before it."""
-    return tuple(
-        (random.choice(list(OPERATIONS)), tuple(sorted(random.sample(range(node), random.randint(1, min(node, 2))))))
-        for node in range(1, random.randint(*nodes) + 1)
-    )
-
-
-def draw_cells(config: Config) -> list[Cell]:
-    """The candidates' cells, then those of the pool, all different."""
-    random, cells = Random(config.seed), dict[Cell, None]()
-    while len(cells) < config.candidates + config.pool:
-        cells[draw_cell(random, config.nodes)] = None
-    return list(cells)
-
-
 @final
 class Generated:
     """An architecture, and what runs it with generated weights."""
 
-    def __init__(self, network: Network) -> None:
-        self.architecture = hd.Architecture.of(network, leaves=(Convolution, Separable))
+    def __init__(self, network: cells.CellNetwork) -> None:
+        self.architecture = hd.Architecture.of(network, leaves=cells.LEAVES)
         self.run = hd.Target.of(self.architecture)
 
 
@@ -207,7 +96,9 @@ class Generated:
 class Search(nn.Module):
     """A hypernet, the pool that it learns from, and candidates, each also as a network with weights of its own."""
 
-    def __init__(self, hypernet: hd.GraphHypernet, pool: Sequence[Network], candidates: Sequence[Network]) -> None:
+    def __init__(
+        self, hypernet: hd.GraphHypernet, pool: Sequence[cells.CellNetwork], candidates: Sequence[cells.CellNetwork]
+    ) -> None:
         super().__init__()
         self.hypernet = hypernet
         self.networks = nn.ModuleList(candidates)
@@ -217,6 +108,30 @@ class Search(nn.Module):
         """Networks with generated weights."""
         every = self.hypernet.batch([one.architecture for one in chosen])
         return [partial(one.run, weights) for one, weights in zip(chosen, every, strict=True)]
+
+
+@final
+class Operations(nn.Module):
+    """A learned embedding of what each node does: an architecture -> ``(nodes, features)``."""
+
+    def __init__(self, words: Iterable[str], features: int) -> None:
+        super().__init__()
+        self.features = features
+        self.index = {word: i for i, word in enumerate(sorted(set(words)))}
+        self.embeddings = nn.Embedding(len(self.index), features)
+
+    def forward(self, architecture: hd.Architecture) -> Tensor:
+        found = [self.index[word] for word in words(architecture)]
+        rows: Tensor = self.embeddings(torch.tensor(found, device=self.embeddings.weight.device))
+        return rows
+
+
+def words(architecture: hd.Architecture) -> list[str]:
+    """What each node does; convolutions of different size do different things."""
+    sizes = [
+        architecture.layout[node.parameters[0]].shape[2:] if node.parameters else () for node in architecture.nodes
+    ]
+    return [" x ".join([node.operation, *map(str, size)]) for node, size in zip(architecture.nodes, sizes, strict=True)]
 
 
 def messages(config: Config) -> bodies.Graph:
@@ -232,13 +147,14 @@ def alone(config: Config) -> bodies.MLP:
 def build(config: Config, *, body: Callable[[Config], nn.Module] = messages) -> Search:
     """Networks of random cells, and a hypernet that has a word for each operation and a map for each shape."""
     task = data(config).task
-    network = partial(Network, inputs=task.shape[0], channels=config.channels, classes=task.classes)
-    networks = list(map(network, draw_cells(config)))  # first: the same in all variants
-    known = [Generated(network(tuple((name, (0,)) for name in OPERATIONS))).architecture]
+    network = partial(cells.CellNetwork, inputs=task.shape[0], channels=config.channels, classes=task.classes)
+    drawn = cells.draw_cells(config.candidates + config.pool, nodes=config.nodes, seed=config.seed)
+    networks = list(map(network, drawn))  # before the hypernet: the same in all variants
+    known = Generated(network(tuple((name, (0,)) for name in cells.OPERATIONS))).architecture
     hypernet = hd.GraphHypernet(
-        nodes=encoders.Nodes(encoders.Nodes.vocabulary_of(known), config.features),
+        nodes=Operations(words(known), config.features),
         body=body(config),
-        head=heads.NodeHead(config.features, shapes=heads.NodeHead.shapes_of(one.layout for one in known)),
+        head=heads.NodeHead(config.features, shapes=heads.NodeHead.shapes_of([known.layout])),
     )
     return Search(hypernet, networks[config.candidates :], networks[: config.candidates])
 
