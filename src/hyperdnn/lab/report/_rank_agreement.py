@@ -34,11 +34,11 @@ def rank_figures(results: Results, *, score: str = "accuracy with generated weig
         axes.set_xlabel(score)
         axes.set_ylabel("accuracy when trained")
         image = svg(figure)
-    said = "; ".join(_correlations(results, variant) for variant in found)
+    said = [_correlations(results, variant) for variant in found]
     return [
         Figure(
             title="Scores and what training came to",
-            caption=f"The more the points of a variant rise, the better it ranks. {said}.",
+            caption=" ".join(["The more the points of a variant rise, the better it ranks.", *filter(None, said)]),
             alt=f"Accuracy when trained by {score} for {', '.join(found)}.",
             image=image,
         )
@@ -47,8 +47,8 @@ def rank_figures(results: Results, *, score: str = "accuracy with generated weig
 
 def _correlations(results: Results, variant: str) -> str:
     metrics = results["metrics"].get(variant, {})
-    values = {word: metrics[name]["values"][0] for word, name in _WORDS if name in metrics}
-    return ", ".join([variant, *(f"{word} {_written(value)}" for word, value in values.items())])
+    said = [f"{word} {_written(metrics[name]['values'][0])}" for word, name in _WORDS if name in metrics]
+    return f"{variant}: {', '.join(said)}." if said else ""
 
 
 _WORDS = (("Spearman's rho", "spearman"), ("Kendall's tau", "kendall"))
