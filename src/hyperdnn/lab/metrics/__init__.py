@@ -6,8 +6,9 @@
 networks one by one. `coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the arrays of
 `report.uncertainty_figures`. `hypervolume`, `uniformity` and `ray_control` judge a front of models with several losses,
 measured for instance along `circle_rays`. `filtered_ranks` of answers among all candidates come to a `ranking_summary`
-or to a `reciprocal_rank_by_group`. `effect_errors` are of effects of a treatment, `errors_by_shots` of new items,
-`psnr` of images. `confidence_interval` says how sure a mean is.
+or to a `reciprocal_rank_by_group`; `rank_agreement` is that of scores with what they foretell.
+`effect_errors` are of effects of a treatment, `errors_by_shots` of new items, `psnr` of images. `confidence_interval`
+says how sure a mean is.
 """
 
 from hyperdnn.lab.metrics._classification import (
@@ -25,6 +26,7 @@ from hyperdnn.lab.metrics._effects import effect_errors
 from hyperdnn.lab.metrics._images import psnr
 from hyperdnn.lab.metrics._interval import confidence_interval
 from hyperdnn.lab.metrics._pareto import circle_rays, hypervolume, ray_control, uniformity
+from hyperdnn.lab.metrics._rank_agreement import rank_agreement
 from hyperdnn.lab.metrics._ranking import filtered_ranks, ranking_summary, reciprocal_rank_by_group
 from hyperdnn.lab.metrics._regression import (
     coverage,
@@ -59,6 +61,7 @@ __all__ = [
     "filtered_ranks",
     "ranking_summary",
     "reciprocal_rank_by_group",
+    "rank_agreement",
     "effect_errors",
     "errors_by_shots",
     "psnr",
