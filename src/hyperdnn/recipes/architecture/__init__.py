@@ -1,0 +1,1 @@
+"""Architectures: networks chosen, or given weights, before they are trained."""
