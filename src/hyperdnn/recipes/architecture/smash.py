@@ -221,7 +221,7 @@ def evaluate(model: Search, task: lab.data.Task) -> dict[str, Any]:
     errors = torch.tensor([1 - accuracy(network, task.test) for network in model.candidates])
     ready = {"generated": model.with_generated(model.codes), "shared": model.with_shared()}
     scores = {name: [accuracy(network, task.validation) for network in ready[name]] for name in ready}
-    scores["parameters"] = [sum(p.numel() for p in network.parameters()) for network in model.candidates]
+    scores["parameters"] = [float(sum(p.numel() for p in network.parameters())) for network in model.candidates]
     confused = [accuracy(network, task.validation) for network in model.with_generated(model.codes.roll(1, 0))]
     found: dict[str, Any] = {"trained": trained.tolist(), "median_error": errors.quantile(0.5).item()}
     for name, values in scores.items():
