@@ -20,7 +20,8 @@ class BankNetwork(nn.Module):
 
     An operation is normalisation, ReLU, a 1 x 1 convolution (``ops.*.opening``) divided by its norm, and the same with
     a larger convolution (``ops.*.main``). A narrower one takes the columns of the banks that it reads, the first
-    channels, and the middle of the kernel. Normalisation has no parameters and takes the statistics of the batch at
+    channels, and the middle of the kernel. At the start kernels are empty but for the middle, so that larger ones add
+    nothing that was not learnt. Normalisation has no parameters and takes the statistics of the batch at
     hand, also in evaluation: there are none of another plan, but a sample's output depends on its batch.
 
     Args:
@@ -59,6 +60,11 @@ class BankNetwork(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.orthogonal_(module.weight)
+        for operation in self.ops:
+            main = operation.get_parameter("main.weight")
+            middle = main.shape[-1] // 2
+            nn.init.zeros_(main)
+            nn.init.orthogonal_(main[..., middle, middle])
 
     def forward(
         self, images: Float[Tensor, "samples channels height width"], plan: Plan | None = None

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -16,6 +17,14 @@ make = partial(BankNetwork, BANKS, channels=1, classes=3)
 def active(x):
     mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True, correction=0)
     return ((x - mean) / (variance + 1e-5).sqrt()).clamp(min=0)
+
+
+@torch.no_grad()
+def _any(network):
+    """The same network with numbers in every place of a kernel."""
+    for operation in network.ops:
+        operation.main.weight.normal_()
+    return network
 
 
 def by_hand(network, images, plan):
@@ -45,7 +54,7 @@ def by_hand(network, images, plan):
 @given(st.integers(0, 999))
 def test_any_architecture_runs_on_its_part_of_the_widest_network(seed):
     torch.manual_seed(seed)
-    network, images = make().double(), torch.randn(3, 1, 7, 6).double()
+    network, images = _any(make()).double(), torch.randn(3, 1, 7, 6).double()
     plan = BANKS.draw(torch.Generator().manual_seed(seed))
     torch.testing.assert_close(network(images, plan), by_hand(network, images, plan))
 
@@ -74,7 +83,7 @@ def test_a_network_of_its_own_has_just_the_weights_that_it_needs():
 
 def test_it_computes_what_the_widest_does_with_the_same_numbers():
     plan = BANKS.draw(torch.Generator().manual_seed(1))
-    wide, own, images = make(), make(plan), torch.randn(4, 1, 8, 8)
+    wide, own, images = _any(make()), make(plan), torch.randn(4, 1, 8, 8)
     with torch.no_grad():
         for name, parameter in own.named_parameters():
             full = wide.get_parameter(name)
@@ -116,6 +125,15 @@ def test_the_scale_of_an_opening_does_not_matter():
     with torch.no_grad():
         network.ops[0].opening.weight.mul_(1e-6)
     torch.testing.assert_close(network(images), before)
+
+
+def test_larger_kernels_add_nothing_in_the_beginning():
+    network, images = make(), torch.randn(4, 1, 8, 8)
+    plan = BANKS.draw(torch.Generator().manual_seed(2))
+    outputs = [network(images, tuple(replace(op, kernel=side) for op in plan)) for side in (1, 3, 5)]
+    torch.testing.assert_close(outputs[1:], [outputs[0]] * 2)
+    middle = network.ops[0].main.weight[..., 2, 2]
+    torch.testing.assert_close(middle @ middle.T, torch.eye(4))
 
 
 def test_what_is_no_part_is_refused():
