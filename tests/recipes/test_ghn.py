@@ -8,7 +8,7 @@ import torch
 
 from hyperdnn import lab
 from hyperdnn.errors import ConfigError
-from hyperdnn.lab import cells
+from hyperdnn.lab import spaces
 from hyperdnn.lab._discover import configuration
 from hyperdnn.lab.config import override
 from hyperdnn.recipes.architecture import ghn
@@ -16,9 +16,9 @@ from hyperdnn.recipes.architecture import ghn
 TINY = configuration("architecture/ghn", "tiny")
 
 
-def _network(cell: cells.Cell) -> cells.CellNetwork:
+def _network(cell: spaces.Cell) -> spaces.CellNetwork:
     torch.manual_seed(0)
-    return cells.CellNetwork(cell, inputs=1, channels=(4, 6), classes=10)
+    return spaces.CellNetwork(cell, inputs=1, channels=(4, 6), classes=10)
 
 
 def _state(model: ghn.Search) -> lab.train.State:
@@ -30,7 +30,7 @@ def _batch() -> lab.data.Batch:
 
 
 def test_a_word_for_each_operation_and_each_size() -> None:
-    cell: cells.Cell = tuple((name, (0,)) for name in cells.OPERATIONS)
+    cell: spaces.Cell = tuple((name, (0,)) for name in spaces.OPERATIONS)
     found = ghn.words(ghn.Generated(_network(cell)).architecture)
     convolutions = ["Convolution x 1 x 1", "Convolution x 3 x 3", "Separable x 3 x 3"]
     assert found[:6] == ["input", "Convolution x 3 x 3", "max_pool2d", *convolutions]

@@ -2,16 +2,29 @@
 
 `Recipe`, `Reference`, `Claim` and `Variant` declare a published system; `run` trains it and measures its
 claims, `tune` searches its settings. The folders: `config` (settings as frozen dataclasses, YAML, seeds), `data`
-(data sets by name), `cells` (random architectures), `train` (the loops), `federated` (clients on Flower), `losses`,
-`effects` (of treatments), `metrics`, `baselines` (the plain networks that a system is compared with), `report`
-(results, table, page) and `tuning`. Names are loaded when touched, so a recipe's declarations cost no torch.
+(data sets by name), `spaces` (of architectures), `language` (models to adapt), `train` (the loops), `federated`
+(clients on Flower), `losses`, `effects` (of treatments), `metrics`, `baselines` (the plain networks that a system is
+compared with), `report` (results, table, page) and `tuning`. Names are loaded when touched, so a recipe's declarations
+cost no torch.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hyperdnn.lab import baselines, cells, config, data, effects, federated, losses, metrics, report, train, tuning
+    from hyperdnn.lab import (
+        baselines,
+        config,
+        data,
+        effects,
+        federated,
+        losses,
+        metrics,
+        report,
+        spaces,
+        train,
+        tuning,
+    )
     from hyperdnn.lab._experiment import run
     from hyperdnn.lab._recipe import Claim, Recipe, Reference, Variant
     from hyperdnn.lab.config import seed_everything
@@ -27,7 +40,17 @@ _HOMES = {
     "seed_everything": "config",
 }
 _FOLDERS = (
-    *("config", "data", "cells", "train", "federated", "losses", "effects", "metrics", "baselines", "report", "tuning"),
+    "config",
+    "data",
+    "spaces",
+    "train",
+    "federated",
+    "losses",
+    "effects",
+    "metrics",
+    "baselines",
+    "report",
+    "tuning",
 )
 
 __all__ = [
@@ -40,7 +63,7 @@ __all__ = [
     "seed_everything",
     "config",
     "data",
-    "cells",
+    "spaces",
     "train",
     "federated",
     "losses",
@@ -58,7 +81,3 @@ def __getattr__(name: str) -> Any:
     if name in _FOLDERS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return __all__

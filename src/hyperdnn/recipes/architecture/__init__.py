@@ -1,1 +1,1 @@
-"""Hypernets that judge architectures: weights are generated for each, so that they are compared before training."""
+"""Architectures: networks that are given weights, and chosen, before they are trained."""

@@ -52,7 +52,7 @@ from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import bodies, heads, lab
-from hyperdnn.lab import cells, metrics
+from hyperdnn.lab import metrics, spaces
 
 PORTION: Final = 500
 """Images that are evaluated in one pass, and by whose statistics the norms then work."""
@@ -87,8 +87,8 @@ class Config:
 class Generated:
     """An architecture, and what runs it with generated weights."""
 
-    def __init__(self, network: cells.CellNetwork) -> None:
-        self.architecture = hd.Architecture.of(network, leaves=cells.LEAVES)
+    def __init__(self, network: spaces.CellNetwork) -> None:
+        self.architecture = hd.Architecture.of(network, leaves=spaces.LEAVES)
         self.run = hd.Target.of(self.architecture)
 
 
@@ -97,7 +97,7 @@ class Search(nn.Module):
     """A hypernet, the pool that it learns from, and candidates, each also as a network with weights of its own."""
 
     def __init__(
-        self, hypernet: hd.GraphHypernet, pool: Sequence[cells.CellNetwork], candidates: Sequence[cells.CellNetwork]
+        self, hypernet: hd.GraphHypernet, pool: Sequence[spaces.CellNetwork], candidates: Sequence[spaces.CellNetwork]
     ) -> None:
         super().__init__()
         self.hypernet = hypernet
@@ -147,10 +147,10 @@ def alone(config: Config) -> bodies.MLP:
 def build(config: Config, *, body: Callable[[Config], nn.Module] = messages) -> Search:
     """Networks of random cells, and a hypernet that has a word for each operation and a map for each shape."""
     task = data(config).task
-    network = partial(cells.CellNetwork, inputs=task.shape[0], channels=config.channels, classes=task.classes)
-    drawn = cells.draw_cells(config.candidates + config.pool, nodes=config.nodes, seed=config.seed)
+    network = partial(spaces.CellNetwork, inputs=task.shape[0], channels=config.channels, classes=task.classes)
+    drawn = spaces.draw_cells(config.candidates + config.pool, nodes=config.nodes, seed=config.seed)
     networks = list(map(network, drawn))  # before the hypernet: the same in all variants
-    known = Generated(network(tuple((name, (0,)) for name in cells.OPERATIONS))).architecture
+    known = Generated(network(tuple((name, (0,)) for name in spaces.OPERATIONS))).architecture
     hypernet = hd.GraphHypernet(
         nodes=Operations(words(known), config.features),
         body=body(config),

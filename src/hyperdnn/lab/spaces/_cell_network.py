@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperdnn.errors import ConfigError, nearest
-from hyperdnn.lab.cells._draw import Cell, unread
+from hyperdnn.lab.spaces._cells import Cell, unread
 
 __all__ = ["LEAVES", "CellNetwork", "Convolution", "Separable"]
 

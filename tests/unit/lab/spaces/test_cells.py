@@ -1,7 +1,7 @@
 import pytest
 
 from hyperdnn.errors import ConfigError
-from hyperdnn.lab.cells import OPERATIONS, draw_cells
+from hyperdnn.lab.spaces import OPERATIONS, draw_cells
 
 
 def test_every_number_of_nodes_and_every_operation_comes() -> None:

@@ -3,7 +3,7 @@ import torch
 
 import hyperdnn as hd
 from hyperdnn.errors import ConfigError
-from hyperdnn.lab.cells import LEAVES, OPERATIONS, Cell, CellNetwork, draw_cells
+from hyperdnn.lab.spaces import LEAVES, OPERATIONS, Cell, CellNetwork, draw_cells
 
 CELL: Cell = (("conv3", (0,)), ("skip", (0,)), ("separable3", (0, 1)), ("pool", (2,)))
 
