@@ -82,7 +82,7 @@ class Narrowed(nn.Module):
                 cut = self._cut(chosen)
                 self._targets[chosen] = cut, Target(cut.narrow(self.architecture.module), buffers="batch")
             cut, target = self._targets[chosen]
-            outputs.append(target(cut.slice(self._room(index)), *args))
+            outputs.append(target.train(self.training)(cut.slice(self._room(index)), *args))
         return torch.stack(outputs)
 
     def network(self, index: int) -> nn.Module:

@@ -41,6 +41,15 @@ def test_outputs_are_those_of_the_networks_one_by_one():
         torch.testing.assert_close(model.network(index).train()(images), logits)
 
 
+def test_dropout_follows_the_mode():
+    net = nn.Sequential(nn.Linear(3, 8), nn.Dropout(), nn.Linear(8, 2))
+    model, rows = Narrowed(Architecture.of(net), ("0",), 2), torch.randn(5, 3)
+    model.choose_([(4,), (6,)])
+    assert not model(rows).equal(model(rows))
+    model.eval()
+    assert model(rows).equal(model(rows))
+
+
 def test_a_network_is_an_ordinary_module_of_its_widths():
     for index, widths in enumerate(WIDTHS):
         network = _narrowed().network(index)
