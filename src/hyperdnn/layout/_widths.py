@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from hyperdnn.errors import ConfigError, LayoutError, nearest
+from hyperdnn.errors import ConfigError, ContextError, LayoutError, nearest
 from hyperdnn.layout._architecture import Architecture
 from hyperdnn.layout._channels import Keep
 from hyperdnn.layout._cut import Cut
@@ -103,6 +103,25 @@ class Widths:
         if difference:
             raise LayoutError(f"this {type(module).__name__} is not the network that was measured: {difference}.")
         return _narrowed(module, self.keep, self.sizes)
+
+    def bake(self, module: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
+        """The narrow network as an ordinary module, with what remains of these weights in the place of its own.
+
+        What is not generated, running statistics for one, are the first of the module's own.
+
+        Args:
+            module: the wide network, as for `narrow`.
+            weights: of the wide network, for one context.
+
+        Raises:
+            LayoutError: if the module or the weights are not those of the wide network.
+            ContextError: if the weights have context dimensions.
+        """
+        if contexts := self.wide.check(weights):
+            raise ContextError(f"bake makes one network, got weights of {tuple(contexts)} contexts: index one of them.")
+        narrow = self.narrow(module).to(next(iter(weights.values())).device)
+        narrow.load_state_dict(self.slice(weights), strict=False)
+        return narrow
 
 
 def _chosen(module: nn.Module, widths: Mapping[str, int]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import hyperdnn as hd
 from hyperdnn import Architecture, bodies, encoders, heads
-from hyperdnn.errors import LayoutError
+from hyperdnn.errors import ContextError, LayoutError
 from hyperdnn.layout import Widths
 
 from ...architectures import IMAGE, RandomNet
@@ -74,6 +74,22 @@ def test_the_narrow_network_holds_the_first_parameters_and_statistics() -> None:
     with torch.no_grad():
         narrow[0].weight.zero_()
     assert module[0].weight.equal(before["0.weight"])  # nothing is shared
+
+
+def test_a_baked_network_has_what_remains_of_the_weights() -> None:
+    module = net()
+    module[1].running_mean.copy_(torch.arange(8.0))
+    widths = Widths.of(Architecture.of(module), {"0": 5, "3": 2})
+    weights, images = values(module), torch.randn(4, 3, 4, 4)
+    baked = widths.bake(module, weights)
+    target = hd.Target(widths.narrow(module), buffers="frozen")
+    torch.testing.assert_close(baked.eval()(images), target(widths.slice(weights), images))
+    baked[0].weight.data.zero_()
+    assert weights["0.weight"].all()  # its parameters are its own
+    with pytest.raises(ContextError, match=r"got weights of \(2,\) contexts: index one"):
+        widths.bake(module, values(module, 2))
+    with pytest.raises(LayoutError, match=r"'5\.bias': expected"):
+        widths.bake(module, {**weights, "5.bias": torch.zeros(4)})
 
 
 def test_globs_and_the_last_that_matches() -> None:

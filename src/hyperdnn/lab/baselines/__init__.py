@@ -8,8 +8,10 @@ The dropout of `MCDropout` stays on; `WithNoise` adds learned noise to a network
 `ridge` is linear regression with penalties, `gaussian_process` a curve through few points. `LayerNormLSTM` is the
 recurrent network without generated scales, `DistMult` predicts links of a knowledge graph. `ProtoNet` and `MAML` learn
 from few samples, `OnFeatures` of images: they take a `data.Episode`, and `episode_step` trains them.
+`convolutions` is a plain network that costs some `multiplications`, `Narrowed` are networks with fewer channels.
 """
 
+from hyperdnn.lab.baselines._convolutions import convolutions, multiplications
 from hyperdnn.lab.baselines._distmult import DistMult
 from hyperdnn.lab.baselines._few_ratings import mean_of_given, ridge_on_given
 from hyperdnn.lab.baselines._fewshot import MAML, OnFeatures, ProtoNet, episode_step
@@ -18,6 +20,7 @@ from hyperdnn.lab.baselines._layer_norm_lstm import LayerNormLSTM
 from hyperdnn.lab.baselines._many import Many
 from hyperdnn.lab.baselines._mc_dropout import MCDropout
 from hyperdnn.lab.baselines._members import fit_members
+from hyperdnn.lab.baselines._narrowed import Narrowed
 from hyperdnn.lab.baselines._noise import WithNoise
 from hyperdnn.lab.baselines._partial_vae import PartialVAE
 from hyperdnn.lab.baselines._plain import Plain, plain_step
@@ -30,6 +33,7 @@ __all__ = [
     "plain_step",
     "Many",
     "fit_members",
+    "Narrowed",
     "Separate",
     "Shared",
     "MCDropout",
@@ -41,6 +45,8 @@ __all__ = [
     "gaussian_process",
     "LayerNormLSTM",
     "DistMult",
+    "convolutions",
+    "multiplications",
     "ProtoNet",
     "MAML",
     "OnFeatures",

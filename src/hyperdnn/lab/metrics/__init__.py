@@ -8,7 +8,7 @@ networks one by one. `coverage_curve`, `reliability_curve`, `detection_curve` an
 measured for instance along `circle_rays`. `filtered_ranks` of answers among all candidates come to a `ranking_summary`
 or to a `reciprocal_rank_by_group`; `rank_agreement` is that of scores with what they foretell.
 `effect_errors` are of effects of a treatment, `errors_by_shots` of new items, `psnr` of images. `confidence_interval`
-says how sure a mean is.
+says how sure a mean is. `recalibrated_accuracy` is that of a network whose running statistics are not its own.
 """
 
 from hyperdnn.lab.metrics._classification import (
@@ -28,6 +28,7 @@ from hyperdnn.lab.metrics._interval import confidence_interval
 from hyperdnn.lab.metrics._pareto import circle_rays, hypervolume, ray_control, uniformity
 from hyperdnn.lab.metrics._rank_agreement import rank_agreement
 from hyperdnn.lab.metrics._ranking import filtered_ranks, ranking_summary, reciprocal_rank_by_group
+from hyperdnn.lab.metrics._recalibrated import recalibrated_accuracy
 from hyperdnn.lab.metrics._regression import (
     coverage,
     coverage_curve,
@@ -65,5 +66,6 @@ __all__ = [
     "effect_errors",
     "errors_by_shots",
     "psnr",
+    "recalibrated_accuracy",
     "confidence_interval",
 ]

@@ -7,12 +7,14 @@ HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `b
 `curves`, `lines`, `field`, `agreement`, `against`, `bands` and `gallery`, or takes `continual_figures`, which every
 sequence of tasks can use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`,
 `fewshot_figures`, `federated_figures`, `ranking_figures`, `rank_figures`, `response_figures`, `resolution_figures`,
-`kernel_figures`, `text_figures` with `over_text`, or `pareto_figures`, with `fronts` for models between losses.
+`kernel_figures`, `text_figures` with `over_text`, or `pareto_figures`, with `fronts` for models between losses;
+`cost_figures` show accuracy by cost.
 """
 
 from hyperdnn.lab.report._agreement import agreement
 from hyperdnn.lab.report._claims import claim_row
 from hyperdnn.lab.report._continual import continual_figures
+from hyperdnn.lab.report._costs import cost_figures
 from hyperdnn.lab.report._effects import effect_figures
 from hyperdnn.lab.report._environment import environment
 from hyperdnn.lab.report._federated import federated_figures
@@ -82,6 +84,7 @@ __all__ = [
     "gallery",
     "svg",
     "continual_figures",
+    "cost_figures",
     "uncertainty_figures",
     "effect_figures",
     "fronts",

@@ -31,6 +31,9 @@ class Stage:
             data itself.
         settings: configuration -> how to optimise; None takes the loop's.
         validate: the loss by which it may stop early, of the model and of what ``data`` made.
+        prepare: changes model, given it and the data, when the stage begins and before ``data``: what earlier parts
+            decide about this one, such as the widths of its layers. Not again when it is resumed, so what it changes
+            must be parameters and buffers, as large as they were.
     """
 
     part: str
@@ -38,6 +41,7 @@ class Stage:
     data: Callable[[Any, Any], Data] | None = None
     settings: Callable[[Any], Settings] | None = None
     validate: Validate | None = None
+    prepare: Callable[[Any, Any], None] | None = None
 
 
 def stages(
@@ -87,10 +91,12 @@ def stages(
         stage, engine = plan[index], Engine(state, own[index])
         if index == 0 or engine.resumed:
             log.start(sum(one.iterations for one in own), done=state.step)
+        placed = engine.place(data)
         if not engine.resumed:
             state.task = index
             train_only(state, stage.part)
-        placed = engine.place(data)
+            if stage.prepare is not None:
+                engine.evaluate(stage.prepare, placed)
         made = placed if stage.data is None else engine.place(engine.evaluate(stage.data, placed))
         engine.optimise(
             stage.step or step,

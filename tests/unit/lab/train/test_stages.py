@@ -167,3 +167,39 @@ def test_plans_that_cannot_be_followed_are_refused(data):
         run(_state(), data, log=Log(), plan=[Stage(part="fixed")])
     with pytest.raises(ConfigError, match="stages are trained in one process"):
         run(_state(), data, log=Log(), settings=replace(SETTINGS, devices=2))
+
+
+def _shrink(model, data):
+    assert not torch.is_grad_enabled()
+    assert not model.training
+    scale = torch.rand(()) / (1 + model["base"](data.values).abs().mean())  # by what was learnt, and by luck
+    model["reader"].weight.mul_(scale)
+
+
+@pytest.mark.parametrize("until", [1, 6, 7])
+def test_what_a_stage_is_prepared_by_is_done_once_however_often_it_is_killed(until, data, tmp_path):
+    settings = replace(SETTINGS, checkpoint_every=1)
+    prepared = []
+
+    def prepare(model, data):
+        prepared.append(model["reader"].weight.clone())
+        _shrink(model, data)
+
+    plan = (PLAN[0], Stage(part="reader", data=_read, prepare=prepare))
+    whole = _state()
+    outcome = run(whole, data, settings=settings, log=Log(), plan=plan)
+    assert len(prepared) == 1  # not in the first stage
+
+    def dying(step, model, batch, state):
+        if state.step == until:
+            raise TrainingError("killed")
+        return step(model, batch, state)
+
+    killed = _state(checkpoints=Checkpoints(tmp_path))
+    mortal = [replace(stage, step=partial(dying, stage.step or _step)) for stage in plan]
+    with pytest.raises(TrainingError, match="killed"):
+        run(killed, data, settings=settings, log=Log(), plan=mortal)
+    resumed = _state(checkpoints=killed.checkpoints, resumed=Checkpoints(tmp_path).latest())
+    assert run(resumed, data, settings=settings, log=Log(), plan=plan) == outcome
+    assert all(weight.equal(prepared[0]) for weight in prepared)
+    assert len(prepared) == (3 if until == 6 else 2)  # before the first checkpoint of a stage, it begins again

@@ -1,0 +1,1 @@
+"""Smaller networks: which channels, weights and bits are worth keeping."""
