@@ -15,6 +15,8 @@ known and new items, of which `NewItems`, in an `Adaptation`, make a `NewItemBat
 whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a few samples of each class. `burgers` is
 a family of `Equations`, to be solved at the points of a `Collocation`, with the `burgers_solution` of some.
 `tiny_shakespeare` and `drawn_text` are a `Corpus` of three `Text`s, whose `Streams` are read a `Segment` at a time.
+`voices` are `Voices` that speak in `VoiceTexts`, which hand out a `VoiceBatch` of a `VoiceShape`; `describing` makes
+vectors of texts.
 
 `knowledge_graph` and `simulated_graph` are a `KnowledgeGraph` of `Queries` and `HeldOut` triples.
 
@@ -22,11 +24,13 @@ a family of `Equations`, to be solved at the points of a `Collocation`, with the
 """
 
 from hyperdnn.lab.data._augment import flipped, shifted
+from hyperdnn.lab.data._authors import voices
 from hyperdnn.lab.data._batch import Batch, Split, Task
 from hyperdnn.lab.data._burgers import Collocation, Equations, burgers, burgers_solution
 from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
 from hyperdnn.lab.data._continual import permuted, split
 from hyperdnn.lab.data._copy import permuted_copy
+from hyperdnn.lab.data._descriptions import describing
 from hyperdnn.lab.data._detection import Detection, detection
 from hyperdnn.lab.data._drawn import DrawnContexts
 from hyperdnn.lab.data._episodes import Episode, Episodes, EpisodeShape, FewShot
@@ -48,6 +52,7 @@ from hyperdnn.lab.data._text import Corpus, Segment, Streams, Text, drawn_text, 
 from hyperdnn.lab.data._triples import HeldOut, KnowledgeGraph, Queries, knowledge_graph, simulated_graph
 from hyperdnn.lab.data._two_levels import TwoLevelBatch, TwoLevels
 from hyperdnn.lab.data._validation import on_validation
+from hyperdnn.lab.data._voices import VoiceBatch, Voices, VoiceShape, VoiceTexts
 
 __all__ = [
     "load",
@@ -102,6 +107,12 @@ __all__ = [
     "Text",
     "Streams",
     "Segment",
+    "voices",
+    "Voices",
+    "VoiceTexts",
+    "VoiceBatch",
+    "VoiceShape",
+    "describing",
     "knowledge_graph",
     "simulated_graph",
     "KnowledgeGraph",

