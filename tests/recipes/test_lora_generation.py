@@ -29,14 +29,14 @@ def _batch(config=DEEP, voices: int = 3) -> lab.data.VoiceBatch:
 @pytest.mark.parametrize("build", [recipe.build, recipe.build_diagonal, recipe.build_separate])
 def test_the_first_step_starts_at_the_base_exactly(build):
     model, batch = build(DEEP).eval(), _batch()
-    torch.testing.assert_close(recipe.adapted(model, batch), language.plain(model.base, batch))
+    torch.testing.assert_close(model(batch), language.plain(model.base, batch))
 
 
 @pytest.mark.parametrize("build", [recipe.build, recipe.build_diagonal, recipe.build_separate])
 def test_the_base_is_frozen_and_everything_else_learns(build):
     torch.manual_seed(0)
     model, batch = _moved(build(DEEP)), _batch()
-    language.losses(recipe.adapted(model, batch), batch).sum().backward()
+    language.losses(model(batch), batch).sum().backward()
     for name, parameter in model.adapted.named_parameters():
         assert parameter.requires_grad == (parameter.grad is not None), name
         assert parameter.requires_grad == (
@@ -48,9 +48,9 @@ def test_the_base_is_frozen_and_everything_else_learns(build):
 @pytest.mark.parametrize("build", [recipe.build, recipe.build_diagonal, recipe.build_separate])
 def test_all_voices_at_once_agree_with_one_after_the_other(build):
     model, batch = _moved(build(DEEP)).eval(), _batch()
-    together = recipe.adapted(model, batch)
+    together = model(batch)
     for k in range(len(batch)):
-        context = batch.context[k] if isinstance(model, recipe.Described) else batch.voices[k]
+        context = batch.context[k] if build is not recipe.build_separate else batch.voices[k]
         alone = model.adapted.bake(context)
         torch.testing.assert_close(together[k], alone(batch.inputs[k]).logits, atol=1e-5, rtol=1e-5)
 
@@ -97,7 +97,7 @@ def test_a_new_voice_is_exported_for_peft(build, tmp_path):
     base = language.character_model(DEEP.base, voices)
     loaded = peft.PeftModel.from_pretrained(base, tmp_path).eval()
     with torch.no_grad():
-        ours, theirs = recipe.adapted(model, batch)[1], loaded(batch.inputs[1]).logits
+        ours, theirs = model(batch)[1], loaded(batch.inputs[1]).logits
         bare = language.plain(model.base, batch)[1]
     torch.testing.assert_close(theirs, ours, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(theirs, bare, atol=1e-3)
@@ -110,38 +110,33 @@ def test_half_of_the_latent_is_the_description_and_a_quarter_each_the_place():
     assert [linear.out_features for linear in hypernet.head.linears] == [2 * (16 + 16), 2 * (16 + 8), 2 * (16 + 16)]
 
 
-def test_in_no_order_does_a_voice_keep_its_description(monkeypatch):
-    model, voices = recipe.build(TINY).eval(), recipe.data(TINY)
+def test_in_no_order_does_a_voice_keep_its_description():
+    voices = recipe.data(TINY)
     batch, seen = voices.test.side_by_side(), []
-    monkeypatch.setattr(recipe, "adapted", lambda model, batch: seen.append(batch) or language.plain(model.base, batch))
-    model.rivals(batch, voices)
-    assert len(seen) == recipe.SHUFFLES
-    for one in seen:
-        assert one.inputs.equal(batch.inputs)
-        assert not (one.context == batch.context).all(-1).any()
-
-
-def test_the_nearest_voice_is_one_that_was_known(monkeypatch):
-    config = replace(TINY, everyone=True)
-    model, voices = recipe.build_separate(config).eval(), recipe.data(config)
-    batch, seen = voices.test.side_by_side(), []
-    copied = replace(batch, context=voices.train.descriptions[:4].mean(1))
-    monkeypatch.setattr(recipe, "adapted", lambda model, batch: seen.append(batch) or language.plain(model.base, batch))
-    model.rivals(copied, voices)
-    assert seen[0].voices.tolist() == [0, 1, 2, 3]
-    model.rivals(batch, voices)
-    assert int(seen[1].voices.max()) < 10
+    model = recipe.build(TINY).eval()
+    model.adapted.hypernet.encoder.register_forward_hook(lambda module, args, output: seen.append(args[0]))
+    with torch.no_grad():
+        recipe.evaluate(model, voices)
+    assert len(seen) == 1 + recipe.SHUFFLES + 1
+    assert seen[0].equal(batch.context)
+    for context in seen[1:-1]:
+        assert not (context == batch.context).all(-1).any()
+        assert sorted(context.tolist()) == sorted(batch.context.tolist())
 
 
 def test_what_is_measured():
     model, voices = _moved(recipe.build(TINY)).eval(), recipe.data(TINY)
+    batch = voices.test.side_by_side()
     with torch.no_grad():
         found = recipe.evaluate(model, voices)
-    assert found["gain"] == pytest.approx(found["base_loss"] - found["loss"])
-    assert found["shared_loss"] == pytest.approx(found["base_loss"], abs=1e-6)  # not trained yet
-    better = found["shared_loss"] - found["loss"]
-    assert found["lost_by_shuffling"] == pytest.approx((found["shuffled_loss"] - found["loss"]) / better, rel=1e-3)
-    assert sum(found["own_by_voice"]) / 4 == pytest.approx(found["gain"], abs=1e-5)
+        logits, bare = model(batch), language.plain(model.base, batch)
+    loss, base = (F.cross_entropy(one.flatten(0, 2), batch.targets.flatten()).item() for one in (logits, bare))
+    assert found["loss"] == pytest.approx(loss, abs=1e-5)
+    assert found["gain_own"] == pytest.approx(base - loss, abs=1e-5)
+    assert found["gain_shared"] == pytest.approx(0, abs=1e-6)  # not trained yet
+    part = (found["gain_own"] - found["gain_shuffled"]) / found["gain_own"]
+    assert found["lost_by_shuffling"] == pytest.approx(part, rel=1e-3)
+    assert sum(found["own_by_voice"]) / 4 == pytest.approx(found["gain_own"], abs=1e-5)
     assert found["voices"] == [voices.names[k] for k in voices.test.voices]
     trained = sum(p.numel() for p in model.adapted.hypernet.parameters())
     assert found["hypernet_parameters"] == trained  # the shared LoRA is not counted

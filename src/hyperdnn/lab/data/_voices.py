@@ -6,6 +6,7 @@ from typing import final
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from hyperdnn.errors import ConfigError
 
@@ -59,6 +60,10 @@ class VoiceBatch:
 
     def __len__(self) -> int:
         return len(self.voices)
+
+    def as_others(self, places: int) -> "VoiceBatch":
+        """The same passages, each as if of the voice so many places before: its number, and what describes it."""
+        return replace(self, context=self.context.roll(places, 0), voices=self.voices.roll(places))
 
 
 @final
@@ -144,7 +149,7 @@ class Voices:
 
     Args:
         name: for tables and figures.
-        names: of all voices; a voice's number is its place.
+        names: of all voices, those that are known first; a voice's number is its place.
         symbols: all characters that occur; a symbol's number is its place.
         base: another one, which nothing describes: what a language model is pretrained on.
         train: what is learnt from.
@@ -159,6 +164,13 @@ class Voices:
     train: VoiceTexts
     validation: VoiceTexts
     test: VoiceTexts
+
+    def as_nearest_known(self, batch: VoiceBatch) -> VoiceBatch:
+        """The same passages, each as if of the known voice whose descriptions are nearest to its own on average."""
+        known = int(torch.cat([self.validation.voices, self.test.voices]).min())  # they have the first numbers
+        middles = F.normalize(self.train.descriptions[:known].mean(1), dim=-1)
+        nearest = (batch.context @ middles.T).argmax(-1)
+        return replace(batch, context=self.train.descriptions[nearest, 0], voices=self.train.voices[nearest])
 
     def to(self, device: torch.device | str) -> "Voices":
         """The same voices on another device."""

@@ -21,12 +21,14 @@ Faithful.
 
 Differs.
     The base has the architecture of the published one, Mistral, but two layers of 96 features, reads characters, and is
-    pretrained here. Tasks are not instructions but voices: 36 characters of Shakespeare's, and thirteen kinds of
-    sentences; the base knows the lines of all other characters. A description is not a text in words but twenty lines
-    of the voice, as word counts reduced to 64 numbers, and nothing else is done with these lines. LoRA also goes to the
-    feed-forward network's last matrix. There is no warm-up, and no noise on embeddings or labels.
+    pretrained here, on Plato's Republic. Tasks are not instructions but voices: 36 characters of Shakespeare's, and
+    thirteen kinds of sentences. A description is not a text in words but twenty lines of the voice, as word counts
+    reduced to 64 numbers, and nothing else is done with these lines. LoRA also goes to the feed-forward network's last
+    matrix. There is no warm-up, and no noise on embeddings or labels.
 
-    Of 36 speakers alone, as at first intended, no LoRA could learn much: see below.
+    Voices must differ from what the base knows. In a first attempt it was pretrained on the lines of Shakespeare's
+    other characters: then LoRA of a speaker's own learnt its lines by heart (1.60 nats for each character on four
+    validation speakers after 2,400 steps, the base 1.50), one LoRA for all voices came to 1.53, and T2L to 1.51.
 
 Expected.
     Cross-entropy in nats for each character of new voices; mean and spread of three seeds, as in ``results/``.
@@ -53,7 +55,6 @@ from typing import Any, Final, Literal, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import bodies, encoders, lab, targets
@@ -110,76 +111,43 @@ class Diagonal:
 
 
 @final
-class Described(nn.Module):
-    """A language model whose LoRA is generated from a description; beside it the base, and one with LoRA for all."""
+class Adapted(nn.Module):
+    """A language model with LoRA for each voice; beside it the base, and maybe one with LoRA that all voices share."""
 
-    def __init__(self, base: nn.Module, adapted: hd.HyperDNN, shared: nn.Module | None = None) -> None:
+    def __init__(self, base: nn.Module, adapted: hd.HyperDNN, *, shared: nn.Module | None = None) -> None:
         super().__init__()
         self.base = base
         self.adapted = adapted
         self.shared = shared
 
     def weights(self, batch: lab.data.VoiceBatch) -> hd.Weights:
-        return self.adapted.generate(batch.context)
+        known = isinstance(self.adapted.hypernet, baselines.Separate)  # by its number, not by what describes it
+        return self.adapted.generate(batch.voices if known else batch.context)
 
-    def rivals(self, batch: lab.data.VoiceBatch, voices: lab.data.Voices) -> dict[str, Tensor]:
-        """What else each voice's loss would be: mean over descriptions of others; by LoRA that all voices share."""
-        places = [1 + k * (len(batch) - 1) // SHUFFLES for k in range(SHUFFLES)]
-        others = [replace(batch, context=batch.context.roll(k, 0)) for k in places]
-        found = {"shuffled": torch.stack([language.losses(adapted(self, other), other) for other in others]).mean(0)}
-        return (
-            found
-            if self.shared is None
-            else {**found, "shared": language.losses(language.plain(self.shared, batch), batch)}
-        )
+    def forward(self, batch: lab.data.VoiceBatch) -> Tensor:
+        logits: Tensor = self.adapted.call(self.weights(batch), batch.inputs).logits
+        return logits
 
 
-@final
-class LookedUp(nn.Module):
-    """A language model that has LoRA for each voice by its number; beside it the base."""
-
-    def __init__(self, base: nn.Module, adapted: hd.HyperDNN) -> None:
-        super().__init__()
-        self.base = base
-        self.adapted = adapted
-
-    def weights(self, batch: lab.data.VoiceBatch) -> hd.Weights:
-        return self.adapted.generate(batch.voices)
-
-    def rivals(self, batch: lab.data.VoiceBatch, voices: lab.data.Voices) -> dict[str, Tensor]:
-        """What else each voice's loss would be: by the LoRA of that known voice whose descriptions are nearest."""
-        known = int(torch.cat([voices.validation.voices, voices.test.voices]).min())
-        middles = F.normalize(voices.train.descriptions[:known].mean(1), dim=-1)
-        nearest = (batch.context @ middles.T).argmax(-1)
-        other = replace(batch, voices=voices.train.voices[nearest])
-        return {"nearest": language.losses(adapted(self, other), other)}
-
-
-def adapted(model: Described | LookedUp, batch: lab.data.VoiceBatch) -> Tensor:
-    """Logits of every voice's passages, each voice with its own LoRA."""
-    logits: Tensor = model.adapted.call(model.weights(batch), batch.inputs).logits
-    return logits
-
-
-def build(config: Config) -> Described:
+def build(config: Config) -> Adapted:
     """LoRA from the description, and LoRA that all voices share."""
     net = language.character_model(config.base, data(config))
     target = hd.Target(with_lora(net, config), select="*.lora_*", combine=targets.Residual())
-    return Described(net, hd.HyperDNN(target, build_hypernet(config, target)), with_lora(net, config))
+    return Adapted(net, hd.HyperDNN(target, build_hypernet(config, target)), shared=with_lora(net, config))
 
 
-def build_diagonal(config: Config) -> Described:
+def build_diagonal(config: Config) -> Adapted:
     """Only the diagonal between two factors is generated; the factors are trained and shared."""
     net = language.character_model(config.base, data(config))
     target = hd.Target(with_lora(net, config), select="*.lora_a.weight", combine=Diagonal(), train_base=True)
-    return Described(net, hd.HyperDNN(target, build_hypernet(config, target)))
+    return Adapted(net, hd.HyperDNN(target, build_hypernet(config, target)))
 
 
-def build_separate(config: Config) -> LookedUp:
+def build_separate(config: Config) -> Adapted:
     """LoRA of its own for each voice."""
     net = language.character_model(config.base, data(config))
     target = hd.Target(with_lora(net, config), select="*.lora_*")
-    return LookedUp(net, hd.HyperDNN(target, baselines.Separate(len(data(config).names), target.layout)))
+    return Adapted(net, hd.HyperDNN(target, baselines.Separate(len(data(config).names), target.layout)))
 
 
 def build_hypernet(config: Config, target: hd.Target) -> hd.Hypernet:
@@ -210,7 +178,7 @@ def data(config: Config) -> lab.data.Voices:
     return lab.data.voices(config.source, config.shape, everyone=config.everyone)
 
 
-def step(model: Described | LookedUp, batch: lab.data.VoiceBatch, state: lab.train.State) -> dict[str, Tensor]:
+def step(model: Adapted, batch: lab.data.VoiceBatch, state: lab.train.State) -> dict[str, Tensor]:
     """The cross-entropy of the voices' texts, and the mean square of the LoRA."""
     weights = model.weights(batch)
     nats = language.losses(model.adapted.call(weights, batch.inputs).logits, batch).mean()
@@ -218,27 +186,34 @@ def step(model: Described | LookedUp, batch: lab.data.VoiceBatch, state: lab.tra
     return {"loss": nats + state.config.penalty * size, "nats": nats, "size": size}
 
 
-def shared_step(model: Described, batch: lab.data.VoiceBatch, state: lab.train.State) -> dict[str, Tensor]:
+def shared_step(model: Adapted, batch: lab.data.VoiceBatch, state: lab.train.State) -> dict[str, Tensor]:
     """The cross-entropy of the voices' texts with LoRA that they share."""
     assert model.shared is not None
     return {"loss": language.losses(language.plain(model.shared, batch), batch).mean()}
 
 
-def evaluate(model: Described | LookedUp, voices: lab.data.Voices) -> dict[str, Any]:
+def evaluate(model: Adapted, voices: lab.data.Voices) -> dict[str, Any]:
     """The cross-entropy of new voices, in nats for each character, and what of it is gained over the base."""
     batch = voices.test.side_by_side()
-    base, own = language.losses(language.plain(model.base, batch), batch), language.losses(adapted(model, batch), batch)
-    rivals = model.rivals(batch, voices)
-    found = {"loss": own, "base_loss": base, **{f"{name}_loss": loss for name, loss in rivals.items()}}
-    metrics: dict[str, Any] = {name: loss.mean().item() for name, loss in found.items()}
-    metrics["gain"] = metrics["base_loss"] - metrics["loss"]
+    moved = [batch.as_others(1 + k * (len(batch) - 1) // SHUFFLES) for k in range(SHUFFLES)]
+    found = {
+        "own": language.losses(model(batch), batch),
+        "shuffled": torch.stack([language.losses(model(one), one) for one in moved]).mean(0),
+        "nearest": language.losses(model(voices.as_nearest_known(batch)), batch),
+    }
+    if model.shared is not None:
+        found["shared"] = language.losses(language.plain(model.shared, batch), batch)
+    base = language.losses(language.plain(model.base, batch), batch)
+    gains = {name: base - one for name, one in found.items()}
+    metrics: dict[str, Any] = {f"gain_{name}": one.mean().item() for name, one in gains.items()}
+    metrics |= {"loss": found["own"].mean().item(), "base_loss": base.mean().item()}
+    if "shared" in found:
+        metrics["sign_test"] = lab.metrics.sign_test(found["own"], found["shared"])
+        lost = metrics["gain_own"] - metrics["gain_shuffled"]
+        metrics["lost_by_shuffling"] = lost / (metrics["gain_own"] - metrics["gain_shared"])
     metrics["hypernet_parameters"] = sum(one.numel() for one in model.adapted.parameters() if one.requires_grad)
-    if "shared" in rivals:
-        better = metrics["shared_loss"] - metrics["loss"]
-        metrics["sign_test"] = lab.metrics.sign_test(own, rivals["shared"])
-        metrics["lost_by_shuffling"] = (metrics["shuffled_loss"] - metrics["loss"]) / better
-    gains = {f"{name}_by_voice": (base - loss).tolist() for name, loss in {"own": own, **rivals}.items()}
-    return {**metrics, **gains, "voices": [voices.names[k] for k in batch.voices]}
+    arrays = {f"{name}_by_voice": one.tolist() for name, one in gains.items()}
+    return {**metrics, **arrays, "voices": [voices.names[k] for k in batch.voices]}
 
 
 RECIPE = lab.Recipe(
@@ -266,8 +241,8 @@ RECIPE = lab.Recipe(
         lab.Claim(
             text="It gains at least 40 % of what LoRA gains that is trained on the new voice itself.",
             config="default",
-            metric="T2L/gain",
-            over="own LoRA/gain",
+            metric="T2L/gain_own",
+            over="own LoRA/gain_own",
             at_least=0.4,
         ),
         lab.Claim(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -34,6 +36,18 @@ def test_everyone_learns_from_what_is_not_tested():
     tested = known.test.stored[-known.test.lengths[-1] :]
     assert len(own) + len(tested) == whole[-1]
     assert not own[:200].equal(tested[:200])
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+def test_the_nearest_known_voice_is_one_that_is_trained_on(everyone):
+    found = voices("drawn", SMALL, everyone=everyone)
+    batch = found.test.side_by_side()
+    nearest = found.as_nearest_known(batch)
+    assert int(nearest.voices.max()) < 10
+    assert nearest.inputs.equal(batch.inputs)
+    described = replace(batch, context=found.train.descriptions[[3, 5, 3, 0]].mean(1))
+    assert found.as_nearest_known(described).voices.tolist() == [3, 5, 3, 0]
+    assert found.as_nearest_known(described).context.equal(found.train.descriptions[[3, 5, 3, 0], 0])
 
 
 def test_tuning_sees_other_voices():

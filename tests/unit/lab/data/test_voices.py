@@ -59,6 +59,14 @@ def test_all_voices_side_by_side_have_as_many_passages_as_the_shortest():
     assert batch.context[:, 0].tolist() == [0, 10, 20]
 
 
+def test_passages_can_be_said_to_be_of_others():
+    batch = texts().side_by_side()
+    other = batch.as_others(1)
+    assert other.voices.tolist() == [9, 7, 8]
+    assert other.context[:, 0].tolist() == [20, 0, 10]
+    assert other.inputs.equal(batch.inputs)
+
+
 def test_texts_move():
     moved = texts().to("cpu")
     assert moved.side_by_side().inputs.equal(texts().side_by_side().inputs)
