@@ -3,15 +3,27 @@
 `Recipe`, `Reference`, `Claim` and `Variant` declare a published system; `run` trains it and measures its
 claims, `tune` searches its settings. The folders: `config` (settings as frozen dataclasses, YAML, seeds), `data`
 (data sets by name), `train` (the loops), `federated` (clients on Flower), `losses`, `effects` (of treatments),
-`metrics`, `baselines` (the plain networks that a system is compared with), `report` (results, table, page) and
-`tuning`. Names are loaded when touched, so a recipe's declarations cost no torch.
+`metrics`, `baselines` (the plain networks that a system is compared with), `language` (models to adapt), `report`
+(results, table, page) and `tuning`. Names are loaded when touched, so a recipe's declarations cost no torch.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hyperdnn.lab import baselines, config, data, effects, federated, losses, metrics, report, train, tuning
+    from hyperdnn.lab import (
+        baselines,
+        config,
+        data,
+        effects,
+        federated,
+        language,
+        losses,
+        metrics,
+        report,
+        train,
+        tuning,
+    )
     from hyperdnn.lab._experiment import run
     from hyperdnn.lab._recipe import Claim, Recipe, Reference, Variant
     from hyperdnn.lab.config import seed_everything
@@ -26,7 +38,19 @@ _HOMES = {
     "tune": "tuning",
     "seed_everything": "config",
 }
-_FOLDERS = ("config", "data", "train", "federated", "losses", "effects", "metrics", "baselines", "report", "tuning")
+_FOLDERS = (
+    "config",
+    "data",
+    "train",
+    "federated",
+    "losses",
+    "effects",
+    "metrics",
+    "baselines",
+    "language",
+    "report",
+    "tuning",
+)
 
 __all__ = [
     "Recipe",
@@ -44,6 +68,7 @@ __all__ = [
     "effects",
     "metrics",
     "baselines",
+    "language",
     "report",
     "tuning",
 ]
