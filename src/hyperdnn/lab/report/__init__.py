@@ -6,8 +6,9 @@ From it come `table` (the terminal), `markdown` and `refresh_readme` (the README
 HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d`,
 `curves`, `lines`, `field`, `agreement`, `against`, `bands` and `gallery`, or takes `continual_figures`, which every
 sequence of tasks can use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`,
-`fewshot_figures`, `federated_figures`, `ranking_figures`, `response_figures`, `resolution_figures`, `kernel_figures`,
-`text_figures` with `over_text`, `voice_figures`, or `pareto_figures`, with `fronts` for models between losses.
+`fewshot_figures`, `federated_figures`, `multitask_figures`, `ranking_figures`, `response_figures`,
+`resolution_figures`, `kernel_figures`, `text_figures` with `over_text`, `voice_figures`, or `pareto_figures`, with
+`fronts` for models between losses.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -28,6 +29,7 @@ from hyperdnn.lab.report._figures import (
 )
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
+from hyperdnn.lab.report._multitask import multitask_figures
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
 from hyperdnn.lab.report._pictures import gallery, kernel_figures, resolution_figures
 from hyperdnn.lab.report._plane import field, lines
@@ -94,6 +96,7 @@ __all__ = [
     "text_figures",
     "over_text",
     "voice_figures",
+    "multitask_figures",
     "ranking_figures",
     "write_page",
 ]
