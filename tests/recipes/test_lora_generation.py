@@ -39,9 +39,7 @@ def test_the_base_is_frozen_and_everything_else_learns(build):
     language.losses(model(batch), batch).sum().backward()
     for name, parameter in model.adapted.named_parameters():
         assert parameter.requires_grad == (parameter.grad is not None), name
-        assert parameter.requires_grad == (
-            "hypernet" in name or ("lora" in name and "base.model" in name) or "lora_b" in name
-        ), name
+        assert not parameter.requires_grad or "hypernet" in name or "lora_" in name, name
     assert not any(parameter.requires_grad for parameter in model.base.parameters())
 
 
@@ -88,6 +86,7 @@ def test_only_the_diagonal_is_generated_by_zhyper():
         torch.testing.assert_close(effective[name], diagonal @ factor)
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks transformers for it
 @pytest.mark.parametrize("build", [recipe.build, recipe.build_diagonal])
 def test_a_new_voice_is_exported_for_peft(build, tmp_path):
     peft = pytest.importorskip("peft")

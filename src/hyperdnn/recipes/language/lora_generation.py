@@ -209,8 +209,8 @@ def evaluate(model: Adapted, voices: lab.data.Voices) -> dict[str, Any]:
     metrics |= {"loss": found["own"].mean().item(), "base_loss": base.mean().item()}
     if "shared" in found:
         metrics["sign_test"] = lab.metrics.sign_test(found["own"], found["shared"])
-        lost = metrics["gain_own"] - metrics["gain_shuffled"]
-        metrics["lost_by_shuffling"] = lost / (metrics["gain_own"] - metrics["gain_shared"])
+        lost, better = (metrics["gain_own"] - metrics[f"gain_{name}"] for name in ("shuffled", "shared"))
+        metrics["lost_by_shuffling"] = lost / better if better else 0.0
     metrics["hypernet_parameters"] = sum(one.numel() for one in model.adapted.parameters() if one.requires_grad)
     arrays = {f"{name}_by_voice": one.tolist() for name, one in gains.items()}
     return {**metrics, **arrays, "voices": [voices.names[k] for k in batch.voices]}

@@ -98,7 +98,7 @@ def test_published_counts():
     assert [len(part) for part in (found.train, found.validation, found.test)] == [32, 5, 12]
     names = [found.names[k] for k in found.test.voices]
     assert names[:2] == ["KING RICHARD II", "ROMEO"]
-    assert names[-3:] == ["mpqa 0", "subj 0", "trec 3"]
+    assert names[-3:] == ["mpqa 0", "sst2 1", "trec 3"]
     assert int(found.test.lengths.min()) == 2682
     assert len(found.symbols) == 96
     text = "".join(found.symbols[k] for k in found.base.stored)

@@ -68,16 +68,15 @@ def test_one_tensor_of_each_module_will_do():
     assert head(torch.randn(3, 4, 6)).keys() == set(head.layout.names)
 
 
-def test_it_compiles_and_maps():
+def test_it_maps():
     head = _filled(AdapterHead(6, _target(5, 5).layout))
     features = torch.randn(3, 4, 6)
-    for other in (torch.compile(head, backend="eager", fullgraph=True), torch.vmap(head)):
-        for name, weight in other(features).items():
-            torch.testing.assert_close(weight, head(features)[name])
+    for name, weight in torch.vmap(head)(features).items():
+        torch.testing.assert_close(weight, head(features)[name])
 
 
 def test_layers_that_differ_are_refused():
-    with pytest.raises(LayoutError, match="'query': expected one in each of 2 layers, all of one shape, got 2"):
+    with pytest.raises(LayoutError, match="'query': expected one in each of 2 layers, of equal shapes, got 2"):
         AdapterHead(6, _target(5, 4).layout)
     net = nn.Sequential(Block(), Block()).requires_grad_(False)
     targets.attach_lora(net, ("0.query", "0.down", "1.down"), 2)
