@@ -8,31 +8,30 @@ from hyperdnn.lab.report._svg import Figure, canvas, svg
 
 __all__ = ["voice_figures"]
 
-_ENDING = "_by_voice"
 
+def voice_figures(results: Results, *, shown: Mapping[str, str]) -> list[Figure]:
+    """What adapting gains for each new voice, of several ways beside each other.
 
-def voice_figures(results: Results) -> list[Figure]:
-    """What adapting gains for each new voice, of all systems beside each other.
-
-    Read from the arrays ``voices`` and ``<name>_by_voice`` of each variant, which are those of the first seed;
-    ``own_by_voice`` is the variant's own. Without them there is no figure.
+    Read from the arrays ``voices`` and ``<name>_by_voice`` of the variants, which are those of the first seed. What was
+    not run is left out, and with it the figure if that is everything.
 
     Args:
         results: one experiment.
+        shown: what it is called -> ``"<variant>/<name>"``, six at most, so that each has a colour.
     """
     arrays = results["arrays"]
-    gains = {
-        variant if key == f"own{_ENDING}" else f"{variant}: {key.removesuffix(_ENDING)}": values
-        for variant, found in arrays.items()
-        for key, values in found.items()
-        if key.endswith(_ENDING)
-    }
+    gains = {}
+    for label, place in shown.items():
+        variant, _, name = place.partition("/")
+        values = arrays.get(variant, {}).get(f"{name}_by_voice")
+        if values:
+            gains[label] = values
     voices: Sequence[str] = next((found["voices"] for found in arrays.values() if found.get("voices")), [])
     return [_gains(voices, gains)] if voices and gains else []
 
 
 def _gains(voices: Sequence[str], gains: Mapping[str, Sequence[float | None]]) -> Figure:
-    """A row for each voice, a mark in it for each system."""
+    """A row for each voice, a mark in it for each way."""
     places = range(len(voices))
     with canvas() as (figure, axes):
         axes.axvline(0, linewidth=0.6, color="#808080", zorder=0)

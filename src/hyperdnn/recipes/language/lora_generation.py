@@ -283,7 +283,17 @@ RECIPE = lab.Recipe(
             loop=partial(lab.train.stages, plan=(lab.train.Stage(part="adapted", settings=attrgetter("own")),)),
         ),
     },
-    figures=lab.report.voice_figures,
+    figures=partial(
+        lab.report.voice_figures,
+        shown={
+            "T2L": "T2L/own",
+            "T2L, another's description": "T2L/shuffled",
+            "Zhyper": "Zhyper/own",
+            "one LoRA for all": "T2L/shared",
+            "the nearest voice's": "own LoRA/nearest",
+            "its own": "own LoRA/own",
+        },
+    ),
     conditioned_on="task",
     space={"train.lr": "1e-4..1e-2:log", "dropout": "0..0.3", "penalty": "1e-4..1e-1:log"},
 )
