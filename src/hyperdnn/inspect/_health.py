@@ -171,7 +171,8 @@ def health(
     dims = layout.check(vitals.weights)
     if not dims.numel():
         raise ContextError(f"health has nothing to look at: the context dimensions are {tuple(dims)}.")
-    tensors = tuple(_tensors(vitals.weights, model.target))
+    with torch.no_grad():
+        tensors = tuple(_tensors(vitals.weights, model.target))
     silent = {name: float((~alive).float().mean()) for name, alive in vitals.alive.items() if alive.numel()}
     shares = silent if dims.numel() > 1 else {}
     findings = (
@@ -190,7 +191,6 @@ def health(
     )
 
 
-@torch.no_grad()
 def _tensors(weights: Weights, target: Target) -> Iterator[TensorHealth]:
     # A change has no size of its own to be compared with; the parameter that it makes has one.
     whole, made = (target.layout, weights) if target.base is None else (target.replaced, target.effective(weights))

@@ -3,6 +3,7 @@
 `Plain` is the network itself, without a hypernet, under the same calls as a HyperDNN; `plain_step` trains it. `Many`
 are plain networks that are trained side by side, also as a deep ensemble, by `fit_members`. `Separate` stands in the
 place of a hypernet and holds a network for each context, which share nothing; in `Shared` they share all but a part.
+`Several` are whole modules, of which the context says one.
 The dropout of `MCDropout` stays on; `WithNoise` adds learned noise to a network for regression, generated or not.
 `PartialVAE` models a table with gaps; `mean_of_given` and `ridge_on_given` predict a new item from a few ratings.
 `ridge` is linear regression with penalties, `gaussian_process` a curve through few points. `LayerNormLSTM` is the
@@ -26,6 +27,7 @@ from hyperdnn.lab.baselines._partial_vae import PartialVAE
 from hyperdnn.lab.baselines._plain import Plain, plain_step
 from hyperdnn.lab.baselines._ridge import ridge
 from hyperdnn.lab.baselines._separate import Separate
+from hyperdnn.lab.baselines._several import Several
 from hyperdnn.lab.baselines._shared import Shared
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Narrowed",
     "Separate",
     "Shared",
+    "Several",
     "MCDropout",
     "WithNoise",
     "PartialVAE",

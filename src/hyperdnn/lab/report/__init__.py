@@ -6,9 +6,9 @@ From it come `table` (the terminal), `markdown` and `refresh_readme` (the README
 HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `bars_with_intervals`, `scatter2d`,
 `curves`, `lines`, `field`, `agreement`, `against`, `bands` and `gallery`, or takes `continual_figures`, which every
 sequence of tasks can use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`,
-`fewshot_figures`, `federated_figures`, `ranking_figures`, `rank_figures`, `response_figures`, `resolution_figures`,
-`kernel_figures`, `text_figures` with `over_text`, or `pareto_figures`, with `fronts` for models between losses;
-`cost_figures` show accuracy by cost.
+`fewshot_figures`, `federated_figures`, `multitask_figures`, `ranking_figures`, `rank_figures`, `response_figures`,
+`resolution_figures`, `kernel_figures`, `text_figures` with `over_text`, `voice_figures`, or `pareto_figures`, with
+`fronts` for models between losses; `cost_figures` show accuracy by cost.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -30,6 +30,7 @@ from hyperdnn.lab.report._figures import (
 )
 from hyperdnn.lab.report._html import write_page
 from hyperdnn.lab.report._json import read_json, write_json
+from hyperdnn.lab.report._multitask import multitask_figures
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
 from hyperdnn.lab.report._pictures import gallery, kernel_figures, resolution_figures
 from hyperdnn.lab.report._plane import field, lines
@@ -52,6 +53,7 @@ from hyperdnn.lab.report._svg import Figure, svg
 from hyperdnn.lab.report._table import markdown, table
 from hyperdnn.lab.report._text import over_text, text_figures
 from hyperdnn.lab.report._uncertainty import uncertainty_figures
+from hyperdnn.lab.report._voices import voice_figures
 
 __all__ = [
     "Results",
@@ -96,6 +98,8 @@ __all__ = [
     "kernel_figures",
     "text_figures",
     "over_text",
+    "voice_figures",
+    "multitask_figures",
     "ranking_figures",
     "rank_figures",
     "write_page",

@@ -11,7 +11,8 @@ and may pass numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Ou
 weights in one. `launch` starts the processes that train together. `keep_earlier_tasks` and `change_of_earlier_tasks`
 let a hypernet not forget in a `sequence`; `adapt` is a few gradient steps inside a model, which can be differentiated.
 `in_turns` makes one step of several, of players that each train their own part of a model in their `Turn`; `set_rate`
-is for learning rates with a schedule of their own.
+and `warm_up` are for learning rates with a schedule of their own. `pretrained` is a module that is trained once and
+kept for all later runs.
 `Step`, `Evaluate`, `Validate`, `BeforeTask`, `AfterTask`, `Finish`, `Draw`, `Data`, `Samples` and `TaskLoss` say what a
 recipe's functions and its data look like.
 """
@@ -30,8 +31,9 @@ from hyperdnn.lab.train._keep import change_of_earlier_tasks, keep_earlier_tasks
 from hyperdnn.lab.train._log import Log
 from hyperdnn.lab.train._outcome import Outcome
 from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Data, Draw, Evaluate, Finish, Samples, Step, Validate
+from hyperdnn.lab.train._pretrained import pretrained
 from hyperdnn.lab.train._processes import launch
-from hyperdnn.lab.train._rate import set_rate
+from hyperdnn.lab.train._rate import set_rate, warm_up
 from hyperdnn.lab.train._rounds import rounds
 from hyperdnn.lab.train._sequence import sequence
 from hyperdnn.lab.train._server import Averaging, Generating, Returning, Server
@@ -56,6 +58,8 @@ __all__ = [
     "adapt",
     "TaskLoss",
     "set_rate",
+    "warm_up",
+    "pretrained",
     "State",
     "Settings",
     "ClientSettings",

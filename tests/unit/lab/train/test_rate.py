@@ -1,8 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from hyperdnn.errors import ConfigError
-from hyperdnn.lab.train import Log, fit, set_rate
+from hyperdnn.lab.train import Log, Settings, fit, set_rate, warm_up
 
 
 def test_it_is_the_rate_of_all_parameters(state):
@@ -26,3 +28,16 @@ def test_the_step_that_sets_it_is_taken_at_it(state, settings, step, evaluate, t
 def test_there_must_be_an_optimiser(state):
     with pytest.raises(ConfigError, match="no optimiser before training"):
         set_rate(state, 0.1)
+
+
+@pytest.mark.parametrize(("schedule", "steps"), [("constant", 4), ("cosine", 4), ("cosine", 0)])
+def test_it_rises_in_equal_parts_to_what_the_schedule_says(state, schedule, steps):
+    settings = Settings(iterations=10, lr=0.1, schedule=schedule)
+    state.config = SimpleNamespace(train=settings)
+    state.optimizer = settings.make_optimizer(state.model.parameters())
+    rates = []
+    for state.step in range(6):
+        warm_up(state, steps)
+        rates.append(state.optimizer.param_groups[0]["lr"])
+    shares = [0.25, 0.5, 0.75, 1, 1, 1] if steps else [1] * 6
+    assert rates == pytest.approx([share * settings.rate(step / 10) for step, share in enumerate(shares)])

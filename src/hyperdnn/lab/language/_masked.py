@@ -1,0 +1,168 @@
+"""An encoder of transformers: from the hub, or a small one that learns to guess hidden pieces of words."""
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final, final
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hyperdnn.errors import ConfigError, MissingExtraError
+from hyperdnn.lab.config import check_least
+from hyperdnn.lab.data import MASK, Vocabulary, packed
+from hyperdnn.lab.train import Settings, State, pretrained
+
+__all__ = ["LanguageModel", "language_model", "vocabulary"]
+
+_SHOWN, _CHANGED = 0.1, 0.1  # hidden pieces that are left as they are, and that become others
+_FIRST: Final = 2  # number that is a piece of a word
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LanguageModel:
+    """Settings of an encoder.
+
+    Args:
+        pretrained: its name on the hub of transformers, or its folder; null trains one by the other settings.
+        seed: of everything in its training.
+        vocabulary: pieces of words.
+        features: width of a piece's features.
+        layers: how many.
+        attention_heads: in each.
+        length: pieces of a text that are read, also by a pretrained one.
+        masked: share of the pieces that are to be guessed.
+        train: the settings of its training.
+
+    Raises:
+        ConfigError: a number that makes no sense.
+    """
+
+    pretrained: str | None = None
+    seed: int = 0
+    vocabulary: int = 3000
+    features: int = 96
+    layers: int = 3
+    attention_heads: int = 4
+    length: int = 48
+    masked: float = 0.3
+    train: Settings = Settings(iterations=2500, batch_size=64, optimizer="adamw", lr=2e-3, schedule="cosine")
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "features", "layers", "attention_heads", "length")
+        if self.features % self.attention_heads:
+            raise ConfigError(f"attention_heads: {self.attention_heads} do not divide {self.features} features.")
+        if not 0 < self.masked < 1:
+            raise ConfigError(f"masked: expected a share between 0 and 1, got {self.masked}.")
+
+
+def vocabulary(settings: LanguageModel, texts: Sequence[str]) -> Vocabulary:
+    """What the model reads: learnt from these texts, or the pretrained model's own.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+    """
+    if settings.pretrained is None:
+        return Vocabulary.learn(texts, settings.vocabulary)
+    return Vocabulary(_transformers().AutoTokenizer.from_pretrained(settings.pretrained).backend_tokenizer)
+
+
+def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[str]) -> nn.Module:
+    """An encoder, in evaluation mode and without dropout; its outputs are ``last_hidden_state``.
+
+    One that is trained here is BERT's, trained once and kept (see `train.pretrained`): the same settings and texts give
+    the same numbers.
+
+    Args:
+        settings: which one.
+        pieces: what it reads.
+        texts: what it learns from.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+
+    Source:
+        Devlin et al., "BERT: Pre-training of deep bidirectional transformers for language understanding", NAACL 2019;
+        Wettig et al., "Should you mask 15 % in masked language modeling?", EACL 2023 (more than that).
+    """
+    if settings.pretrained is not None:
+        chosen: nn.Module = _transformers().AutoModelForTextEncoding.from_pretrained(settings.pretrained)
+        return chosen.eval()
+
+    def make(settings: LanguageModel) -> nn.Module:
+        transformers = _transformers()
+        config = transformers.BertConfig(
+            vocab_size=len(pieces),
+            hidden_size=settings.features,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.attention_heads,
+            intermediate_size=2 * settings.features,
+            max_position_embeddings=settings.length,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        )
+        made: nn.Module = transformers.BertForMaskedLM(config)
+        return made
+
+    model: Any = pretrained(
+        "masked-language-model",
+        settings,
+        make=make,
+        data=lambda settings: _Rows(packed(pieces.rows(texts), settings.length)),
+        step=_step,
+        also={
+            "vocabulary": pieces.sha256,
+            "texts": hashlib.sha256("\n".join(texts).encode()).hexdigest(),
+            "transformers": _transformers().__version__,
+        },
+    )
+    encoder: nn.Module = model.bert
+    return encoder
+
+
+@final
+class _Rows:
+    """Rows of a text to learn from."""
+
+    def __init__(self, stored: Int[Tensor, "rows length"]) -> None:
+        if not len(stored):
+            raise ConfigError("language_model: the texts are shorter than one row. Give more, or lower length.")
+        self.stored = stored
+
+    @property
+    def train(self) -> "_Rows":
+        return self
+
+    def sample(self, size: int, *, generator: torch.Generator) -> Tensor:
+        index = torch.randint(len(self.stored), (size,), generator=generator, device=generator.device)
+        return self.stored[index.to(self.stored.device)].long()
+
+    def to(self, device: torch.device | str) -> "_Rows":
+        return _Rows(self.stored.to(device))
+
+
+def _step(model: Any, rows: Tensor, state: State) -> dict[str, Tensor]:
+    """The cross-entropy of the pieces that are to be guessed; most of them are hidden."""
+    share, numbers = state.config.masked, model.config.vocab_size
+    draws = torch.rand(rows.shape, generator=state.generator).to(rows.device)
+    others = torch.randint(_FIRST, numbers, rows.shape, generator=state.generator).to(rows.device)
+    asked = draws < share
+    seen = torch.where(draws < share * (1 - _SHOWN), others, rows)
+    seen = torch.where(draws < share * (1 - _SHOWN - _CHANGED), MASK, seen)
+    states = model.bert(input_ids=seen).last_hidden_state
+    return {"loss": F.cross_entropy(model.cls(states[asked]), rows[asked])}
+
+
+def _transformers() -> ModuleType:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what its parts say of each other while they are imported is theirs
+            import transformers
+    except ImportError as error:
+        raise MissingExtraError("transformers", extra="peft") from error
+    return transformers

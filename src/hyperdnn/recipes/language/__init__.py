@@ -1,0 +1,1 @@
+"""Language models that are frozen, and what is generated beside them."""
