@@ -18,8 +18,8 @@ a family of `Equations`, to be solved at the points of a `Collocation`, with the
 
 `knowledge_graph` and `simulated_graph` are a `KnowledgeGraph` of `Queries` and `HeldOut` triples.
 
-`environment` is one of gymnasium's, and `point_mass` one whose best policy is known, a `LinearQuadratic` system: each an
-`Environment` for the `Play` of a `Behaviour`. An episode in a `World` is a `Trajectory`, and its steps are `Transitions`.
+`environment` is one of gymnasium's, and `point_mass` one whose best policy is known, a `LinearQuadratic` system: each
+is an `Environment` for the `Play` of a `Behaviour`. An episode in a `World` is a `Trajectory`, its steps `Transitions`.
 
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """

@@ -1,7 +1,7 @@
 """One episode in an environment, step by step."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from hyperdnn.lab.data._transitions import Transitions
 __all__ = ["Trajectory", "World"]
 
 
+@runtime_checkable
 class World(Protocol):
     """What an agent acts in, by the methods of gymnasium's environments: the same seed and actions bring the same."""
 
