@@ -139,7 +139,8 @@ def td3_act(model: TD3, observations: Tensor, state: State) -> Tensor:
     """The policy's action with noise, for `train.rollouts`; the configuration has `TD3Settings` as ``td3``."""
     actions = model.act(observations)
     noise = torch.randn(actions.shape, generator=state.generator).to(actions)
-    return (actions + state.config.td3.explore * noise).clamp(-1, 1)
+    how: TD3Settings = state.config.td3
+    return (actions + how.explore * noise).clamp(-1, 1)
 
 
 def td3_step(model: TD3, batch: Transitions, state: State) -> dict[str, Tensor]:

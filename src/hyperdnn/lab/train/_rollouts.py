@@ -1,6 +1,7 @@
 """An agent that learns from what it does in an environment."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -104,10 +105,7 @@ def _settings_of(config: Any) -> RolloutSettings:
     return found
 
 
-def _mean(values: Sequence[float], places: Sequence[float]) -> float:
+def _mean(values: Sequence[float], places: Sequence[int]) -> float:
     """The mean height of a line through points, by trapezoids."""
-    if places[-1] == places[0]:
-        return values[-1]
-    return float(torch.trapezoid(*(torch.tensor(row, dtype=torch.float64) for row in (values, places)))) / (
-        places[-1] - places[0]
-    )
+    pairs = pairwise(zip(places, values, strict=True))
+    return sum((right - left) * (low + high) / 2 for (left, low), (right, high) in pairs) / places[-1]

@@ -1,5 +1,5 @@
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 
 from hyperdnn.errors import ConfigError
 from hyperdnn.lab.baselines import TD3, GivenPolicy, TD3Settings, td3_act, td3_step
-from hyperdnn.lab.data import Transitions, point_mass
+from hyperdnn.lab.data import point_mass
 from hyperdnn.lab.train import Settings, State
 
 WHERE = point_mass(0.9)
@@ -27,7 +27,9 @@ class Critics(nn.Module):
 
 @dataclass(frozen=True)
 class Config:
-    td3: TD3Settings = TD3Settings(delay=2, follow=0.25, smooth=(0.0, 0.5), policy_lr=0.01)
+    td3: TD3Settings = field(
+        default_factory=lambda: TD3Settings(delay=2, follow=0.25, smooth=(0.0, 0.5), policy_lr=0.01)
+    )
 
 
 def agent(where=ACTING):

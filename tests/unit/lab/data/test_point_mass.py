@@ -67,7 +67,7 @@ def test_the_mass_moves_as_masses_do():
     assert x1 - x == pytest.approx(seconds * (vx + vx1) / 2)
     assert y1 - y == pytest.approx(seconds * (vy + vy1) / 2)
     assert reward < 0
-    assert not (terminated or truncated)
+    assert (terminated, truncated) == (False, False)
 
 
 def test_an_episode_is_cut_off_and_begins_anew():

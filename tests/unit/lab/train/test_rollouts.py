@@ -60,9 +60,7 @@ def test_the_agent_learns_and_is_measured_on_the_way():
     assert outcome.arrays["seen"][:4] == [25, 33, 39, 45]  # 2 for each group of 3 iterations that has begun
     curve = outcome.arrays["curve_return"]
     assert outcome.metrics["return"] == curve[-1] > curve[0]
-    assert outcome.arrays["curve_returns"][-1] == WHERE.test.returns(lambda x: x[:, :2] * 0).shape[0] * [
-        pytest.approx(0, abs=9)
-    ]
+    assert sum(outcome.arrays["curve_returns"][-1]) / 2 == pytest.approx(curve[-1])
     assert set(outcome.metrics) == {"return", "zero", "area_return"}
 
 
@@ -104,9 +102,10 @@ def test_an_agent_acts_before_it_is_trained_on_it():
 
 
 def test_episodes_that_measure_are_not_learnt_from():
-    states = [build() for _ in range(2)]
-    train(states[0], settings=replace(SETTINGS, iterations=12))
-    train(states[1], settings=replace(SETTINGS, iterations=12), evaluate=lambda model, where: {"nothing": 0.0})
+    states = []
+    for measure in (evaluate, lambda model, where: {"nothing": 0.0}):
+        states.append(build())
+        train(states[-1], settings=replace(SETTINGS, iterations=12), evaluate=measure)
     for one, other in zip(*(state.model.parameters() for state in states), strict=True):
         assert one.equal(other)
 
@@ -137,7 +136,7 @@ def test_another_environment_is_not_gone_on_with(tmp_path, monkeypatch):
 def test_without_settings_it_says_which_field_is_missing():
     state = build()
     state.config = SimpleNamespace()
-    with pytest.raises(ConfigError, match="rollouts: lab.train.RolloutSettings = "):
+    with pytest.raises(ConfigError, match=r"rollouts: lab\.train\.RolloutSettings = "):
         train(state)
 
 
