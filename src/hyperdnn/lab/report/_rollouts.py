@@ -1,5 +1,7 @@
 """The figures of agents."""
 
+from collections.abc import Mapping, Sequence
+
 from hyperdnn.lab.report._figures import colour, name_colours
 from hyperdnn.lab.report._plane import lines
 from hyperdnn.lab.report._results import Results
@@ -44,7 +46,7 @@ def rollout_figures(results: Results) -> list[Figure]:
     return figures
 
 
-def _with_bands(learning: dict[str, list[tuple[float, list[float]]]]) -> Figure:
+def _with_bands(learning: Mapping[str, Sequence[tuple[int, Sequence[float]]]]) -> Figure:
     """Mean scores, within a deviation of those of single episodes."""
     title = "Learning from experience"
     with canvas() as (figure, axes):

@@ -269,8 +269,8 @@ RECIPE = lab.Recipe(
     ),
     variants={
         "hypernet": lab.Variant(),
-        "matched": lab.Variant(build=build_matched),
-        "concatenated": lab.Variant(build=build_concatenated),
+        "matched": lab.Variant(build=build_matched, changes={"train.lr": 1e-3}),
+        "concatenated": lab.Variant(build=build_concatenated, changes={"train.lr": 1e-3}),
         "by action": lab.Variant(build=partial(build, by_action=True)),
     },
     figures=lab.report.rollout_figures,

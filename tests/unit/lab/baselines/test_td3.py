@@ -22,7 +22,7 @@ class Critics(nn.Module):
         self.linear = nn.Linear(6, 2)
 
     def forward(self, states, actions):
-        return self.linear(torch.cat([states, actions], -1)) ** 2
+        return (20 * self.linear(torch.cat([states, actions], -1))).sin()
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def test_the_gradient_of_a_critic_is_that_of_small_steps():
         step = torch.zeros(2, dtype=torch.float64)
         step[axis] = 1e-5
         slope = (model(seen, done + step) - model(seen, done - step))[:, 0] / 2e-5
-        torch.testing.assert_close(found[:, axis], slope)
+        torch.testing.assert_close(found[:, axis], slope, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
