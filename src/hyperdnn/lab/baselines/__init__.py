@@ -8,7 +8,8 @@ The dropout of `MCDropout` stays on; `WithNoise` adds learned noise to a network
 `PartialVAE` models a table with gaps; `mean_of_given` and `ridge_on_given` predict a new item from a few ratings.
 `ridge` is linear regression with penalties, `gaussian_process` a curve through few points. `LayerNormLSTM` is the
 recurrent network without generated scales, `DistMult` predicts links of a knowledge graph. `ProtoNet` and `MAML` learn
-from few samples, `OnFeatures` of images: they take a `data.Episode`, and `episode_step` trains them.
+from few samples, `OnFeatures` of images: they take a `data.Episode`, and `episode_step` trains them. `TD3` is an agent
+with critics of any kind, by `TD3Settings`: `td3_act` explores and `td3_step` learns; `GivenPolicy` needs not.
 `convolutions` is a plain network that costs some `multiplications`, `Narrowed` are networks with fewer channels.
 """
 
@@ -29,6 +30,7 @@ from hyperdnn.lab.baselines._ridge import ridge
 from hyperdnn.lab.baselines._separate import Separate
 from hyperdnn.lab.baselines._several import Several
 from hyperdnn.lab.baselines._shared import Shared
+from hyperdnn.lab.baselines._td3 import TD3, GivenPolicy, TD3Settings, td3_act, td3_step
 
 __all__ = [
     "Plain",
@@ -54,4 +56,9 @@ __all__ = [
     "MAML",
     "OnFeatures",
     "episode_step",
+    "TD3",
+    "TD3Settings",
+    "GivenPolicy",
+    "td3_act",
+    "td3_step",
 ]

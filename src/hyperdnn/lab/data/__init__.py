@@ -23,6 +23,9 @@ texts. `Tokens` are the parts of a `TokenTask`, of which a `TaskMixture` draws b
 
 `knowledge_graph` and `simulated_graph` are a `KnowledgeGraph` of `Queries` and `HeldOut` triples.
 
+`environment` is one of gymnasium's, and `point_mass` one whose best policy is known, a `LinearQuadratic` system: each
+is an `Environment` for the `Play` of a `Behaviour`. An episode in a `World` is a `Trajectory`, its steps `Transitions`.
+
 `on_validation` hides the test part from whoever chooses settings. `path` and `available` find the files of a set.
 """
 
@@ -36,6 +39,7 @@ from hyperdnn.lab.data._copy import permuted_copy
 from hyperdnn.lab.data._descriptions import describing
 from hyperdnn.lab.data._detection import Detection, detection
 from hyperdnn.lab.data._drawn import DrawnContexts
+from hyperdnn.lab.data._environment import Behaviour, Environment, Play, environment
 from hyperdnn.lab.data._episodes import Episode, Episodes, EpisodeShape, FewShot
 from hyperdnn.lab.data._fetch import DataError, available, path
 from hyperdnn.lab.data._fewshot import few_shot
@@ -44,6 +48,7 @@ from hyperdnn.lab.data._ihdp import ihdp, simulated_study
 from hyperdnn.lab.data._load import load
 from hyperdnn.lab.data._new_items import Adaptation, NewItemBatch, NewItems
 from hyperdnn.lab.data._overlaid import overlaid
+from hyperdnn.lab.data._point_mass import LinearQuadratic, point_mass
 from hyperdnn.lab.data._ratings import Catalogue, Ratings, catalogue, movielens, simulated_ratings
 from hyperdnn.lab.data._regression import regression
 from hyperdnn.lab.data._scarce import scarce
@@ -54,6 +59,8 @@ from hyperdnn.lab.data._sources import SOURCES, Source
 from hyperdnn.lab.data._study import Study, Trial, trial
 from hyperdnn.lab.data._text import Corpus, Segment, Streams, Text, drawn_text, tiny_shakespeare
 from hyperdnn.lab.data._tokens import TaskMixture, Tokens, TokenTask, packed
+from hyperdnn.lab.data._trajectory import Trajectory, World
+from hyperdnn.lab.data._transitions import Transitions
 from hyperdnn.lab.data._triples import HeldOut, KnowledgeGraph, Queries, knowledge_graph, simulated_graph
 from hyperdnn.lab.data._two_levels import TwoLevelBatch, TwoLevels
 from hyperdnn.lab.data._validation import on_validation
@@ -136,6 +143,15 @@ __all__ = [
     "KnowledgeGraph",
     "Queries",
     "HeldOut",
+    "environment",
+    "point_mass",
+    "Environment",
+    "Play",
+    "Behaviour",
+    "LinearQuadratic",
+    "Trajectory",
+    "World",
+    "Transitions",
     "path",
     "available",
     "Source",

@@ -7,8 +7,8 @@ HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `b
 `curves`, `lines`, `field`, `agreement`, `against`, `bands` and `gallery`, or takes `continual_figures`, which every
 sequence of tasks can use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`,
 `fewshot_figures`, `federated_figures`, `multitask_figures`, `ranking_figures`, `rank_figures`, `response_figures`,
-`resolution_figures`, `kernel_figures`, `text_figures` with `over_text`, `voice_figures`, or `pareto_figures`, with
-`fronts` for models between losses; `cost_figures` show accuracy by cost.
+`resolution_figures`, `kernel_figures`, `rollout_figures`, `text_figures` with `over_text`, `voice_figures`, or
+`pareto_figures`, with `fronts` for models between losses; `cost_figures` show accuracy by cost.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -49,6 +49,7 @@ from hyperdnn.lab.report._results import (
     measured,
     summarise,
 )
+from hyperdnn.lab.report._rollouts import rollout_figures
 from hyperdnn.lab.report._svg import Figure, svg
 from hyperdnn.lab.report._table import markdown, table
 from hyperdnn.lab.report._text import over_text, text_figures
@@ -102,5 +103,6 @@ __all__ = [
     "multitask_figures",
     "ranking_figures",
     "rank_figures",
+    "rollout_figures",
     "write_page",
 ]

@@ -1,20 +1,21 @@
 """Training loops, and what they share.
 
 `fit` trains on one data set, `stages` one part of a model after the other, each a `Stage`, `sequence` on task after
-task, `joint` on all tasks of a sequence at once, `episodes` on few-shot problems, and `rounds` the weights that a
-`Server` (`Generating`, `Averaging`, `Returning`) sends to `Clients`, each with data of its own.
+task, `joint` on all tasks of a sequence at once, `episodes` on few-shot problems, `rounds` the weights that a `Server`
+(`Generating`, `Averaging`, `Returning`) sends to `Clients`, each with data of its own, and `rollouts` an agent on what
+it did in an environment.
 
 A loop takes a `State`, which holds everything that changes while it runs and is what a recipe's step may read;
-`Settings` (and `ClientSettings`), which belong in a configuration; and a `Log`, which keeps the numbers, shows progress
-and may pass numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Outcome`, or raises `TrainingError`. With
-`Checkpoints` in its state, it can be killed and goes on as if it had not been; `gather_weights` makes one file of the
-weights in one. `launch` starts the processes that train together. `keep_earlier_tasks` and `change_of_earlier_tasks`
-let a hypernet not forget in a `sequence`; `adapt` is a few gradient steps inside a model, which can be differentiated.
-`in_turns` makes one step of several, of players that each train their own part of a model in their `Turn`; `set_rate`
-and `warm_up` are for learning rates with a schedule of their own. `pretrained` is a module that is trained once and
-kept for all later runs.
-`Step`, `Evaluate`, `Validate`, `BeforeTask`, `AfterTask`, `Finish`, `Draw`, `Data`, `Samples` and `TaskLoss` say what a
-recipe's functions and its data look like.
+`Settings` (and `ClientSettings`, `RolloutSettings`), which belong in a configuration; and a `Log`, which keeps the
+numbers, shows progress and may pass numbers on to a `Tracker`, such as `TensorBoard`. It returns an `Outcome`, or
+raises `TrainingError`. With `Checkpoints` in its state, it can be killed and goes on as if it had not been;
+`gather_weights` makes one file of the weights in one. `launch` starts the processes that train together.
+`keep_earlier_tasks` and `change_of_earlier_tasks` let a hypernet not forget in a `sequence`; `adapt` is a few gradient
+steps inside a model, which can be differentiated. `in_turns` makes one step of several, of players that each train
+their own part of a model in their `Turn`; `set_rate` and `warm_up` are for learning rates with a schedule of their own.
+`pretrained` is a module that is trained once and kept for all later runs.
+`Step`, `Evaluate`, `Validate`, `Act`, `BeforeTask`, `AfterTask`, `Finish`, `Draw`, `Data`, `Samples` and `TaskLoss` say
+what a recipe's functions and its data look like.
 """
 
 from hyperdnn.lab.train._adapt import TaskLoss, adapt
@@ -24,6 +25,7 @@ from hyperdnn.lab.train._client_settings import ClientSettings
 from hyperdnn.lab.train._clients import Clients, Reply, Sent
 from hyperdnn.lab.train._engine import TrainingError
 from hyperdnn.lab.train._episodes import episodes
+from hyperdnn.lab.train._experience import Act
 from hyperdnn.lab.train._fit import fit
 from hyperdnn.lab.train._gather import gather_weights
 from hyperdnn.lab.train._joint import joint
@@ -34,6 +36,8 @@ from hyperdnn.lab.train._parts import AfterTask, BeforeTask, Data, Draw, Evaluat
 from hyperdnn.lab.train._pretrained import pretrained
 from hyperdnn.lab.train._processes import launch
 from hyperdnn.lab.train._rate import set_rate, warm_up
+from hyperdnn.lab.train._rollout_settings import RolloutSettings
+from hyperdnn.lab.train._rollouts import rollouts
 from hyperdnn.lab.train._rounds import rounds
 from hyperdnn.lab.train._sequence import sequence
 from hyperdnn.lab.train._server import Averaging, Generating, Returning, Server
@@ -50,6 +54,7 @@ __all__ = [
     "sequence",
     "joint",
     "rounds",
+    "rollouts",
     "keep_earlier_tasks",
     "change_of_earlier_tasks",
     "episodes",
@@ -63,6 +68,7 @@ __all__ = [
     "State",
     "Settings",
     "ClientSettings",
+    "RolloutSettings",
     "Checkpoints",
     "Log",
     "Tracker",
@@ -71,6 +77,7 @@ __all__ = [
     "Step",
     "Evaluate",
     "Validate",
+    "Act",
     "BeforeTask",
     "AfterTask",
     "Finish",
