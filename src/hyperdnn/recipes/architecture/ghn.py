@@ -18,13 +18,12 @@ Differs.
     The publication's tables were not at hand; hyperparameters of the setting ``published`` are those of a later
     implementation of the same system (github.com/facebookresearch/ppuda), and sizes of cells and networks are our own.
     Messages pass along the graph of the whole network, which one cell makes at two widths, and not within cells first.
-    The decoder is a linear map for each shape, the sum of
-    messages is scaled by its size, and a layer norm ends it (see `bodies.Graph`, `heads.NodeHead`). Architectures to
-    train on come from a pool. "no messages" decodes the same rows behind a network of as many parameters as the
-    messages have, which treats each node by itself; "untrained" has its first weights.
-
-    Time is that of training steps. Those who search train few of what they score, so what scoring saves grows with the
-    number of candidates; here all are trained, twenty.
+    The decoder is a linear map for each shape, the sum of messages is scaled by its size, and a layer norm ends it (see
+    `bodies.Graph`, `heads.NodeHead`). Architectures to train on come from a pool. "no messages" decodes the same rows
+    behind a network of as many parameters as the messages have, which treats each node by itself; "untrained" has its
+    first weights, and trains nothing but the candidates: the rest of its time goes into reading the graphs of pool and
+    candidates, scoring and testing. To train the hypernet takes about as long as to train all twenty, so it pays where
+    more are scored.
 
 Expected.
     Mean and spread of three seeds, with other architectures in each: Kendall's tau and Spearman's rho between score and
@@ -243,9 +242,9 @@ RECIPE = lab.Recipe(
             at_least=0.3,
         ),
         lab.Claim(
-            text="Training the hypernet takes no longer than training twenty candidates.",
+            text="Reading all graphs and scoring takes no longer than training: the whole at most twice as long.",
             config="default",
-            metric="hypernet/training_seconds",
+            metric="untrained/seconds",
             over="untrained/training_seconds",
             at_most=2,
         ),
