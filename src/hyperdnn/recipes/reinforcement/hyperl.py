@@ -44,8 +44,8 @@ from hyperdnn.nn import Residual
 
 BOUNDS: Final = (0.05, 0.008)
 """Of the maps to the first and the last generated layer, on a trunk of width 1024."""
-PROBES: Final = 1000
-"""States and actions at which gradients are compared, at most."""
+PROBES: Final = 500
+"""States and actions at which gradients are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +149,10 @@ def build_matched(config: Config) -> baselines.TD3:
     """The usual critics, just as wide as it takes to have the parameters of the generated ones."""
     where = data(config)
     wanted = numel(build_generated(config, where))
-    candidates = (build_plain(where, (width,) * len(config.critic)) for width in count(1))
-    return build_agent(config, where, next(critics for critics in candidates if numel(critics) >= wanted))
+    inputs, layers = len(where.scale) + where.train.actions, len(config.critic)
+    sizes = ((width, 2 * sum(b * (a + 1) for a, b in pairwise((inputs, *[width] * layers, 1)))) for width in count(1))
+    width = next(width for width, size in sizes if size >= wanted)
+    return build_agent(config, where, build_plain(where, (width,) * layers))
 
 
 def build_agent(config: Config, where: lab.data.Environment, critics: nn.Module) -> baselines.TD3:
