@@ -19,12 +19,29 @@ Faithful.
 Differs.
     The small settings are about a fifteenth as wide, so the maps' bounds are multiplied by the root of 1024 over the
     trunk's width, which leaves generated weights as spread as there. Observations are divided by their range and
-    rewards by a constant, for all critics. One Adam takes the critics' and the policy's steps in turn. In ``quadratic``
-    the best policy and its values are known, and critics alone are trained there, to value that policy on steps of
-    random actions. "matched" is a concatenating critic with as many parameters as the generated one has.
+    rewards multiplied by a constant, for all critics. One Adam takes the critics' and the policy's steps in turn.
+    "matched" is a concatenating critic with as many parameters as the generated one.
+
+    ``default`` is a pendulum instead of a simulated robot. Its returns are negative, so the area is that of a score: 0
+    for a return of -1200, which random actions get, and 1 for -150. ``quadratic`` is a linear system with quadratic
+    costs, whose best policy and values are known; critics alone are trained there, to value that policy on 20,000 steps
+    of random actions, and gradients are compared at states and actions of other such steps. It acts a hundred times a
+    second, so that little depends on a single one, as in the publication's environments. That decides: at 33 actions a
+    second the cosine was .95 with generated and matched critics, and at 100 .77 and .58.
+
+    Rates were chosen with a seed that is not measured. On the pendulum, generated critics failed at .001, and at .0003
+    kept pace with matched ones at .001. In ``quadratic``, matched ones were worse at .0003 than at .001.
 
 Expected.
-    Nothing was measured yet.
+    Score and its area on the pendulum, cosine of gradients in ``quadratic``: mean and spread of five seeds.
+
+    =========  ============  ============  ============  ============
+    metric     hypernet      matched       concatenated  by action
+    =========  ============  ============  ============  ============
+    score
+    area
+    cosine
+    =========  ============  ============  ============  ============
 """
 
 from dataclasses import dataclass
