@@ -12,9 +12,9 @@ from hyperdnn.lab.data._environment import Environment, measured
 
 __all__ = ["LinearQuadratic", "point_mass"]
 
-_STEP: Final = 0.03  # seconds between two actions
-_COST: Final = 0.1  # of a distance of one, so that values are about one
-_EFFORT: Final = 0.2  # of an action of length one
+_STEP: Final = 0.01  # seconds between two actions: little depends on any of them, as in simulated robots
+_COST: Final = 0.2  # of a distance of one, so that values are about one
+_EFFORT: Final = 0.02  # of an action of length one
 _START: Final = 0.3  # deviation of places and velocities at the beginning: the best actions stay inside [-1, 1]
 _LENGTH: Final = 20  # steps of an episode
 _PRECISION: Final = 1e-12

@@ -26,7 +26,7 @@ def rollout_figures(results: Results) -> list[Figure]:
         if "curve_scores" in found and found["seen"][0] != found["seen"][-1]
     }
     cosines = {
-        variant: list(zip(found["trained_for"], found["curve_cosine"], strict=True))
+        variant: [(float(k), cosine) for k, cosine in zip(found["trained_for"], found["curve_cosine"], strict=True)]
         for variant, found in arrays.items()
         if "curve_cosine" in found
     }

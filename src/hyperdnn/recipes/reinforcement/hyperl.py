@@ -19,12 +19,29 @@ Faithful.
 Differs.
     The small settings are about a fifteenth as wide, so the maps' bounds are multiplied by the root of 1024 over the
     trunk's width, which leaves generated weights as spread as there. Observations are divided by their range and
-    rewards by a constant, for all critics. One Adam takes the critics' and the policy's steps in turn. In ``quadratic``
-    the best policy and its values are known, and critics alone are trained there, to value that policy on steps of
-    random actions. "matched" is a concatenating critic with as many parameters as the generated one has.
+    rewards multiplied by a constant, for all critics. One Adam takes the critics' and the policy's steps in turn.
+    "matched" is a concatenating critic with as many parameters as the generated one.
+
+    ``default`` is a pendulum instead of a simulated robot. Its returns are negative, so the area is that of a score: 0
+    for a return of -1200, which random actions get, and 1 for -150. ``quadratic`` is a linear system with quadratic
+    costs, whose best policy and values are known; critics alone are trained there, to value that policy on 20,000 steps
+    of random actions, and gradients are compared at states and actions of other such steps. It acts a hundred times a
+    second, so that little depends on a single one, as in the publication's environments. That decides: at 33 actions a
+    second the cosine was .95 with generated and matched critics, and at 100 .77 and .58.
+
+    Rates were chosen with a seed that is not measured. On the pendulum, generated critics failed at .001, and at .0003
+    kept pace with matched ones at .001. In ``quadratic``, matched ones were worse at .0003 than at .001.
 
 Expected.
-    Nothing was measured yet.
+    Score and its area on the pendulum, cosine of gradients in ``quadratic``: mean and spread of five seeds.
+
+    =========  ============  ============  ============  ============
+    metric     hypernet      matched       concatenated  by action
+    =========  ============  ============  ============  ============
+    score
+    area
+    cosine
+    =========  ============  ============  ============  ============
 """
 
 from dataclasses import dataclass
@@ -44,8 +61,8 @@ from hyperdnn.nn import Residual
 
 BOUNDS: Final = (0.05, 0.008)
 """Of the maps to the first and the last generated layer, on a trunk of width 1024."""
-PROBES: Final = 1000
-"""States and actions at which gradients are compared, at most."""
+PROBES: Final = 500
+"""States and actions at which gradients are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +166,10 @@ def build_matched(config: Config) -> baselines.TD3:
     """The usual critics, just as wide as it takes to have the parameters of the generated ones."""
     where = data(config)
     wanted = numel(build_generated(config, where))
-    candidates = (build_plain(where, (width,) * len(config.critic)) for width in count(1))
-    return build_agent(config, where, next(critics for critics in candidates if numel(critics) >= wanted))
+    inputs, layers = len(where.scale) + where.train.actions, len(config.critic)
+    sizes = ((width, 2 * sum(b * (a + 1) for a, b in pairwise((inputs, *[width] * layers, 1)))) for width in count(1))
+    width = next(width for width, size in sizes if size >= wanted)
+    return build_agent(config, where, build_plain(where, (width,) * layers))
 
 
 def build_agent(config: Config, where: lab.data.Environment, critics: nn.Module) -> baselines.TD3:

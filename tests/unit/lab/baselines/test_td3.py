@@ -7,7 +7,7 @@ from torch import nn
 
 from hyperdnn.errors import ConfigError
 from hyperdnn.lab.baselines import TD3, GivenPolicy, TD3Settings, td3_act, td3_step
-from hyperdnn.lab.data import point_mass
+from hyperdnn.lab.data import Transitions, point_mass
 from hyperdnn.lab.train import Settings, State
 
 WHERE = point_mass(0.9)
@@ -44,8 +44,15 @@ def state(model, config=None):
 
 
 def batch(n=5):
-    steps = WHERE.test.sample(n, generator=torch.Generator().manual_seed(1))
-    return replace(steps, terminated=torch.tensor([0.0, 1.0, 0.0, 1.0, 0.0]))
+    generator = torch.Generator().manual_seed(1)
+    seen, following = (torch.randn(n, 4, generator=generator) for _ in range(2))
+    return Transitions(
+        observations=seen,
+        actions=2 * torch.rand(n, 2, generator=generator) - 1,
+        rewards=torch.randn(n, generator=generator),
+        following=following,
+        terminated=torch.tensor([0.0, 1.0, 0.0, 1.0, 0.0]),
+    )
 
 
 def values(critics, states, actions):
