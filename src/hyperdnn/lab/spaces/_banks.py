@@ -51,6 +51,7 @@ class Banks:
         width: banks that an operation may write.
         kernels: sides of kernels to choose from, in the order in which they are allowed.
         dilations: the largest one.
+        sums: whether operations may also add to banks that are there; otherwise all write to new ones.
 
     Raises:
         ConfigError: a number that makes no sense, or more banks to write than there may be.
@@ -63,10 +64,11 @@ class Banks:
     ops: tuple[int, ...] = (2, 2)
     size: int = 4
     inputs: int = 4
-    memory: int = 8
+    memory: int = 12
     width: int = 4
     kernels: tuple[int, ...] = (1, 3, 5)
     dilations: int = 2
+    sums: bool = True
 
     def __post_init__(self) -> None:
         check_least(self, 1, "ops", "size", "inputs", "memory", "width", "kernels", "dilations")
@@ -81,6 +83,11 @@ class Banks:
                 f"expected width <= inputs <= memory, got {self.width}, {self.inputs} and {self.memory}: an operation "
                 "that writes to no new bank adds to those that are there."
             )
+        most = self.inputs + self.width * max(self.ops)
+        if not self.sums and self.memory < most:
+            raise ConfigError(
+                f"memory: without sums expected {most} or more, so that all can be new, got {self.memory}."
+            )
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -94,8 +101,8 @@ class Banks:
     def draw(self, generator: torch.Generator, *, reads: float = 1.0, kernels: int | None = None) -> Plan:
         """A random architecture.
 
-        Numbers of banks to read, of banks to write, and of new ones among these, kernel and dilation are drawn
-        uniformly, and then which banks.
+        Numbers of banks to read, of banks to write, and with ``sums`` of new ones among these, kernel and dilation are
+        drawn uniformly, and then which banks.
 
         Args:
             generator: on the CPU.
@@ -116,7 +123,7 @@ class Banks:
             for _ in range(count):
                 read = some(upto(max(1, int(reads * banks))), banks)
                 width = upto(self.width)
-                new = upto(min(width, self.memory - banks) + 1) - 1
+                new = upto(min(width, self.memory - banks) + 1) - 1 if self.sums else width
                 written = some(width - new, banks) + tuple(range(banks, banks + new))
                 kernel, dilation = allowed[upto(len(allowed)) - 1], upto(self.dilations)
                 plan.append(Op(block=block, reads=read, writes=written, kernel=kernel, dilation=dilation))

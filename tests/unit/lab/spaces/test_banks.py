@@ -60,6 +60,14 @@ def test_all_that_is_allowed_is_drawn():
     assert any(op.writes == (3,) for op in ops)  # as a third operation may
 
 
+def test_without_sums_all_banks_that_are_written_are_new():
+    banks = Banks(ops=(1, 2), size=2, inputs=2, memory=6, width=2, sums=False)
+    for seed in range(20):
+        plan = banks.draw(seeded(seed))
+        ends = [2 if index < 2 else plan[1].writes[-1] + 1 for index in range(3)]
+        assert all(op.writes == tuple(range(end, end + len(op.writes))) for op, end in zip(plan, ends, strict=True))
+
+
 def test_fewer_kernels_and_banks_are_allowed_in_the_beginning():
     ops = [op for seed in range(50) for op in SMALL.draw(seeded(seed), reads=0.5, kernels=1)]
     assert {op.kernel for op in ops} == {1}
@@ -109,6 +117,7 @@ def test_the_widest_reads_all_and_has_the_largest_kernel():
     [
         ({"kernels": (3, 4)}, r"kernels: expected odd sides, so that images keep theirs, got \(3, 4\)"),
         ({"width": 3}, "expected width <= inputs <= memory, got 3, 2 and 4: an operation that writes to no new bank"),
+        ({"sums": False, "memory": 5}, "memory: without sums expected 6 or more, so that all can be new, got 5"),
         ({"inputs": 5}, "expected width <= inputs <= memory, got 2, 5 and 4"),
         ({"ops": (1, 0)}, r"ops: expected 1 or more, got \(1, 0\)"),
         ({"ops": ()}, r"expected at least one block and one kernel, got ops=\(\)"),
