@@ -17,7 +17,7 @@ _Choice: TypeAlias = tuple[int, ...]
 
 @final
 class WidthSpace:
-    """Narrower versions of one network that are cheap enough, each named by a choice: one of the shares for each layer.
+    """Narrower versions of one network that cost what they may, each named by a choice: a share for each layer.
 
     Args:
         architecture: the widest network.
@@ -25,6 +25,7 @@ class WidthSpace:
         shares: of its channels that a layer may keep, as near as whole channels come, and at least one.
         cost: widths, one for each of the layers -> what such a network costs.
         limit: the share of the widest network's cost that is affordable.
+        least: the share of the limit that a network costs at least, so that only networks of about equal cost compete.
 
     Raises:
         ConfigError: no layer, a share that is not above 0 and at most 1, or a limit that not even the narrowest meets.
@@ -38,11 +39,12 @@ class WidthSpace:
         *,
         cost: Callable[[Sequence[int]], float],
         limit: float,
+        least: float = 0.0,
     ) -> None:
         if not layers or not shares or not all(0 < share <= 1 for share in shares):
             raise ConfigError(f"WidthSpace: expected layers, and shares above 0 and up to 1, got {tuple(shares)}.")
         self.architecture, self.layers, self.shares = architecture, tuple(layers), tuple(shares)
-        self.cost, self.limit = cost, limit
+        self.cost, self.limit, self.least = cost, limit, least
         self.widest = tuple(architecture.layout[f"{layer}.weight"].shape[0] for layer in layers)
         self.table = [[max(1, round(width * share)) for share in shares] for width in self.widest]
         narrowest = self.share([min(row) for row in self.table])
@@ -58,8 +60,8 @@ class WidthSpace:
         return self.cost(widths) / self.cost(self.widest)
 
     def affords(self, choice: Sequence[int]) -> bool:
-        """Whether that is within the limit."""
-        return self.share(self.widths(choice)) <= self.limit
+        """Whether that is within the limit, and not far below it."""
+        return self.least * self.limit <= self.share(self.widths(choice)) <= self.limit
 
     def cut(self, choice: Sequence[int]) -> Widths:
         """What the network keeps of the widest one."""
@@ -71,12 +73,11 @@ class WidthSpace:
         tried = [tuple(max(1, round(width * share)) for width in self.widest) for share in shares]
         return min(tried, key=lambda widths: abs(self.share(widths) - self.limit))
 
-    def random(self, number: int, *, least: float, seed: int) -> list[_Choice]:
-        """Different choices within the limit, drawn at random.
+    def random(self, number: int, *, seed: int) -> list[_Choice]:
+        """Different choices that are affordable, drawn at random.
 
         Args:
             number: how many.
-            least: the share of the limit that they cost at least.
             seed: of the draw.
 
         Raises:
@@ -86,11 +87,11 @@ class WidthSpace:
         found: dict[_Choice, None] = {}
         for drawn in torch.randint(len(self.shares), (_MOST_DRAWN, len(self.layers)), generator=generator):
             choice = tuple(drawn.tolist())
-            if least * self.limit <= self.share(self.widths(choice)) <= self.limit:
+            if self.affords(choice):
                 found[choice] = None
             if len(found) == number:
                 return list(found)
         raise ConfigError(
-            f"found {len(found)} networks that cost between {least:g} and 1 of the limit, expected {number}. Lower the "
-            "least cost, or allow more shares."
+            f"found {len(found)} networks that cost between {self.least:g} and 1 of the limit, expected {number}. "
+            "Lower the least cost, or allow more shares."
         )

@@ -21,8 +21,8 @@ Differs.
     sets. Statistics of normalisation are plain means over batches, in all networks that are measured.
 
     ``slimmable`` shares kernels instead: a narrow network uses a part of the widest one's, and nothing is generated.
-    ``uniform`` keeps the same share of channels in every layer, as near to the limit as whole channels allow. Random
-    networks cost at least ``least`` of the limit, so that their cost alone does not rank them.
+    ``uniform`` keeps the same share of channels in every layer, as near to the limit as whole channels allow. Nothing
+    that costs less than ``least`` of the limit is looked at or drawn at random, so that cost alone ranks no network.
 
 Expected.
     Nothing was measured yet.
@@ -66,7 +66,7 @@ class Config:
     shares: tuple[float, ...] = tuple((10 + 3 * i) / 100 for i in range(31))  # of channels that a layer may keep
     hidden: int = 32  # width of the network that generates a kernel
     limit: float = 0.58  # share of the widest network's multiplications that a network may cost
-    least: float = 0.9  # share of the limit that random networks cost at least
+    least: float = 0.9  # share of the limit that it costs at least
     smoothing: float = 0.1  # share of a label that is spread over all classes
     population: int = 50  # candidates in a generation
     generations: int = 20
@@ -94,7 +94,8 @@ def build_space(config: Config) -> Space:
     def cost(channels: Sequence[int]) -> int:
         return baselines.multiplications(task.shape, channels, task.classes, pooled=pooled)
 
-    return lab.tuning.WidthSpace(hd.Architecture.of(net), layers, config.shares, cost=cost, limit=config.limit)
+    wide = hd.Architecture.of(net)
+    return Space(wide, layers, config.shares, cost=cost, limit=config.limit, least=config.least)
 
 
 def generated(config: Config, kernel: layout.ParamLayout) -> nn.Module:
@@ -217,7 +218,7 @@ def search(model: Pruning, task: lab.data.Task) -> None:
         generations=config.generations,
         seed=config.seed,
     )
-    others = space.random(config.others, least=config.least, seed=config.seed)
+    others = space.random(config.others, seed=config.seed)
     model.others.copy_(torch.tensor(others))
     model.networks.choose_([space.widths(choice) for choice in [next(iter(ranked))] * config.copies + others])
 
@@ -232,8 +233,7 @@ def scratch_step(model: Pruning, batch: lab.data.Batch, state: lab.train.State) 
 
 def evaluate(model: Pruning, task: lab.data.Task) -> dict[str, Any]:
     """How accurate networks are that were trained from scratch, and how well their scores foretold it."""
-    space, networks, copies = model.space, model.networks, model.config.copies
-    widths = networks.widths.tolist()
+    space, networks, copies, widths = model.space, model.networks, model.config.copies, model.networks.widths.tolist()
     trained = [model.accuracy(networks.network(k), task, task.test[:]) for k in range(len(widths))]
     points = [[space.share(one), accuracy] for one, accuracy in zip(widths, trained, strict=True)]
     found = {"accuracy": fmean(trained[:copies]), "cost": points[0][0], "by_cost": points[:copies], "widths": widths[0]}
