@@ -31,8 +31,8 @@ class Stage:
             data itself.
         settings: configuration -> how to optimise; None takes the loop's.
         validate: the loss by which it may stop early, of the model and of what ``data`` made.
-        prepare: changes model, given it and the data, when the stage begins and before ``data``: what earlier parts
-            decide about this one, such as the widths of its layers. Not again when it is resumed, so what it changes
+        prepare: model and data -> nothing: changes the model when the stage begins, before ``data``, by what earlier
+            parts say of the data, such as the widths of its layers. Not again when it is resumed, so what it changes
             must be parameters and buffers, as large as they were.
     """
 
