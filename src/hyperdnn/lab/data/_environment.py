@@ -82,6 +82,9 @@ class Environment:
         optimum: the best policy, where it is known.
         action_gradient: observations and actions -> the gradient of the value of an action, if the best policy follows
             it, with respect to the action; where it is known.
+
+    Raises:
+        ConfigError: a reference whose first return is not the lower one.
     """
 
     name: str
@@ -92,6 +95,13 @@ class Environment:
     reference: tuple[float, float] = (0.0, 1.0)
     optimum: Behaviour | None = None
     action_gradient: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.reference[0] < self.reference[1]:
+            raise ConfigError(
+                f"environment '{self.name}': expected the return that scores 0 below the one that scores 1, got "
+                f"{self.reference}."
+            )
 
     def score(self, returns: Tensor) -> Tensor:
         """Returns on a scale on which their area under a curve means something, whatever sign they have."""

@@ -26,25 +26,18 @@ Differs.
     for a return of -1200, which random actions get, and 1 for -150. ``quadratic`` is a linear system with quadratic
     costs, whose best policy and values are known; critics alone are trained there, to value that policy on 20,000 steps
     of random actions, and gradients are compared at states and actions of other such steps. It acts a hundred times a
-    second, so that little depends on a single one, as in the publication's environments. That decides: at 33 actions a
-    second the cosine was .95 with generated and matched critics, and at 100 .77 and .58.
+    second, so that little depends on a single one, as in the publication's environments; at 33 actions a second,
+    generated and matched critics had the same cosine of .95.
 
     Rates were chosen with a seed that is not measured. On the pendulum, generated critics failed at .001, and at .0003
-    kept pace with matched ones at .001. In ``quadratic``, matched ones were worse at .0003 than at .001.
+    kept pace with matched ones at .001. In ``quadratic``, the cosine was .77 for generated ones at .0003; and .37, .58
+    and .73 for matched ones at .0003, .001 and .003.
 
 Expected.
-    Score and its area on the pendulum, cosine of gradients in ``quadratic``: mean and spread of five seeds.
-
-    =========  ============  ============  ============  ============
-    metric     hypernet      matched       concatenated  by action
-    =========  ============  ============  ============  ============
-    score
-    area
-    cosine
-    =========  ============  ============  ============  ============
+    Area of the score on the pendulum, cosine in ``quadratic``; mean and spread of five seeds. Nothing was measured yet.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, pairwise
 from typing import Any, Final, final
@@ -55,7 +48,6 @@ from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import encoders, heads, lab, models
-from hyperdnn.errors import ConfigError
 from hyperdnn.lab import baselines
 from hyperdnn.nn import Residual
 
@@ -77,16 +69,13 @@ class Config:
     policy: tuple[int, ...] = (256, 256)  # hidden widths
     episodes: int = 10  # that measure the agent, side by side
     returns: tuple[float, float] = (0.0, 3000.0)  # of an episode, that score 0 and 1
+    concatenated_lr: float = 3e-4  # of a concatenating critic; that of a generated one is train.lr
     td3: baselines.TD3Settings = baselines.TD3Settings()
     rollouts: lab.train.RolloutSettings = lab.train.RolloutSettings(start=10_000, collect=2, updates=3)
     train: lab.train.Settings = lab.train.Settings(iterations=1_500_000, batch_size=100, lr=5e-5)
 
     def __post_init__(self) -> None:
         lab.config.check_least(self, 1, "trunk", "units", "critic", "policy", "episodes")
-        if not self.returns[0] < self.returns[1]:
-            raise ConfigError(
-                f"returns: expected the one that scores 0 below the one that scores 1, got {self.returns}."
-            )
 
 
 @final
@@ -165,7 +154,7 @@ def build_concatenated(config: Config) -> baselines.TD3:
 def build_matched(config: Config) -> baselines.TD3:
     """The usual critics, just as wide as it takes to have the parameters of the generated ones."""
     where = data(config)
-    wanted = numel(build_generated(config, where))
+    wanted = sum(parameter.numel() for parameter in build_generated(config, where).parameters())
     inputs, layers = len(where.scale) + where.train.actions, len(config.critic)
     sizes = ((width, 2 * sum(b * (a + 1) for a, b in pairwise((inputs, *[width] * layers, 1)))) for width in count(1))
     width = next(width for width, size in sizes if size >= wanted)
@@ -193,7 +182,8 @@ def build_hypernet(config: Config, context: int, layout: hd.ParamLayout) -> hd.H
     """The published trunk, and a map to each tensor of two layers."""
     layers: list[nn.Module] = []
     for before, after in pairwise((context, *config.trunk)):
-        layers += [nn.Linear(before, after), build_block(after), build_block(after)]
+        blocks = [(nn.ReLU(), nn.Linear(after, after), nn.ReLU(), nn.Linear(after, after)) for _ in range(2)]
+        layers += [nn.Linear(before, after), *(Residual(*block) for block in blocks)]
     trunk = nn.Sequential(*layers)
     for layer in trunk.modules():
         if isinstance(layer, nn.Linear):
@@ -204,11 +194,6 @@ def build_hypernet(config: Config, context: int, layout: hd.ParamLayout) -> hd.H
         spread(linear, first if name.split(".")[2] == "0" else last)
         nn.init.zeros_(linear.get_parameter("bias"))
     return hd.Hypernet(encoder=encoders.Vector(context), body=trunk, head=head)
-
-
-def build_block(width: int) -> Residual:
-    """What is added to the features."""
-    return Residual(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
 
 
 def build_plain(where: lab.data.Environment, widths: tuple[int, ...]) -> Concatenated:
@@ -223,14 +208,26 @@ def build_mlp(inputs: int, widths: tuple[int, ...], outputs: int) -> nn.Sequenti
     return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
 
+def roll(
+    state: lab.train.State,
+    data: lab.data.Environment,
+    settings: lab.train.Settings,
+    *,
+    step: lab.train.Step,
+    evaluate: lab.train.Evaluate,
+    log: lab.train.Log,
+) -> lab.train.Outcome:
+    """Each kind of critic at its own rate."""
+    if isinstance(state.model.critics, Concatenated):
+        settings = replace(settings, lr=state.config.concatenated_lr)
+    return lab.train.rollouts(
+        state, data, settings, step=step, evaluate=evaluate, log=log, act=baselines.td3_act, area=["score"]
+    )
+
+
 def spread(linear: nn.Module, bound: float) -> None:
     """Start with weights that are uniform within a bound."""
     nn.init.uniform_(linear.get_parameter("weight"), -bound, bound)
-
-
-def numel(module: nn.Module) -> int:
-    """Parameters of a module."""
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def evaluate(model: baselines.TD3, where: lab.data.Environment) -> dict[str, Any]:
@@ -253,7 +250,7 @@ RECIPE = lab.Recipe(
     data=data,
     step=baselines.td3_step,
     evaluate=evaluate,
-    loop=partial(lab.train.rollouts, act=baselines.td3_act, area=("score",)),
+    loop=roll,
     reference=lab.Reference(
         title="Recomposing the Reinforcement Learning Building Blocks with Hypernetworks",
         authors="Sarafian, Keynan & Kraus",
@@ -288,8 +285,8 @@ RECIPE = lab.Recipe(
     ),
     variants={
         "hypernet": lab.Variant(),
-        "matched": lab.Variant(build=build_matched, changes={"train.lr": 1e-3}),
-        "concatenated": lab.Variant(build=build_concatenated, changes={"train.lr": 1e-3}),
+        "matched": lab.Variant(build=build_matched),
+        "concatenated": lab.Variant(build=build_concatenated),
         "by action": lab.Variant(build=partial(build, by_action=True)),
     },
     figures=lab.report.rollout_figures,

@@ -56,6 +56,13 @@ def test_scores_have_the_sense_of_returns():
     assert where.score(torch.tensor([-1200.0, -700.0, -200.0])).tolist() == [0, 0.5, 1]
 
 
+def test_a_reference_that_scores_nothing_is_refused():
+    with pytest.raises(
+        ConfigError, match="'point mass': expected the return that scores 0 below the one that scores 1"
+    ):
+        point_mass(0.9, reference=(1.0, 1.0))
+
+
 def test_episodes_to_validate_and_to_test_have_no_seed_in_common():
     where = point_mass(0.9, episodes=100)
     assert len(where.validation) == len(where.test) == 100
