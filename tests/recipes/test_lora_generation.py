@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hyperdnn import export, lab, targets
+from hyperdnn import export, lab
 from hyperdnn.lab import language
 from hyperdnn.lab._discover import configuration, load
 from hyperdnn.recipes.language import lora_generation as recipe
@@ -158,11 +158,10 @@ def test_the_shared_lora_is_trained_before_and_alone(tmp_path):
     assert {moved for _, moved, _ in changed} == {True}
 
 
-def test_the_library_has_no_other_combine_like_it():
+def test_the_diagonal_starts_at_one_and_multiplies_rows():
     spec = next(iter(recipe.build(TINY).adapted.target.replaced))
     (z,) = recipe.Diagonal().specs(spec)
     assert (z.shape, z.init_mean, z.init_std, z.kind) == (spec.shape[:1], 0.0, 0.0, "change")
     base = torch.randn(3, 5)
     assert recipe.Diagonal()([torch.zeros(3)], base, (3, 5)).equal(base)
     torch.testing.assert_close(recipe.Diagonal()([torch.ones(2, 3)], base, (3, 5)), (2 * base).expand(2, 3, 5))
-    assert not torch.equal(targets.Scale()([torch.ones(3, 5)], base, (3, 5)), base)

@@ -1,10 +1,11 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from hyperdnn.errors import ConfigError
-from hyperdnn.lab.data import VoiceShape, available, on_validation, voices
+from hyperdnn.lab.data import Sentences, VoiceShape, available, on_validation, voices
 from hyperdnn.lab.data import _authors as module
 
 SMALL = VoiceShape(characters=16, lines=10, drawn=3, features=4)
@@ -72,6 +73,18 @@ def test_speeches_are_lines_of_whoever_speaks():
 def test_a_voice_has_a_bounded_text_of_whole_lines(monkeypatch):
     monkeypatch.setattr(module, "_MOST", 10)
     assert module._most(["abcd", "efgh", "i"]) == ["abcd", "efgh"]
+
+
+def test_a_sentence_belongs_to_one_voice(monkeypatch):
+    def sentences(name):
+        texts = ("A moon .", "a moon!", "the sun") if name == "trec" else ("the Sun .", f"{name} is bright")
+        return SimpleNamespace(train=Sentences(texts=texts, labels=(0, 1, 1)[: len(texts)]))
+
+    monkeypatch.setattr(module, "sentence_set", sentences)
+    monkeypatch.setattr(module, "_FEWEST", 1)
+    found = module._sentences()
+    assert (found["trec 0"], found["trec 1"], found["cr 1"]) == (["A moon ."], ["the sun"], ["cr is bright"])
+    assert "cr 0" not in found
 
 
 def test_strange_symbols_are_question_marks():
