@@ -21,9 +21,8 @@ Differs.
     The decoder is a linear map for each shape, the sum of messages is scaled by its size, and a layer norm ends it (see
     `bodies.Graph`, `heads.NodeHead`). Architectures to train on come from a pool. "no messages" decodes the same rows
     behind a network of as many parameters as the messages have, which treats each node by itself; "untrained" has its
-    first weights, and trains nothing but the candidates: the rest of its time goes into reading the graphs of pool and
-    candidates, scoring and testing. To train the hypernet takes about as long as to train all twenty, so it pays where
-    more are scored.
+    first weights, and trains nothing but the candidates, as all variants do. Candidates see half of the training images
+    once, where published ones train for 600 epochs: what scoring saves is underestimated.
 
 Expected.
     Mean and spread of three seeds, with other architectures in each: Kendall's tau and Spearman's rho between score and
@@ -242,9 +241,9 @@ RECIPE = lab.Recipe(
             at_least=0.3,
         ),
         lab.Claim(
-            text="Reading all graphs and scoring takes no longer than training: the whole at most twice as long.",
+            text="Training the hypernet, reading all graphs and scoring take no longer than training twenty candidates.",
             config="default",
-            metric="untrained/seconds",
+            metric="hypernet/seconds",
             over="untrained/training_seconds",
             at_most=2,
         ),
