@@ -241,7 +241,7 @@ RECIPE = lab.Recipe(
             at_least=0.3,
         ),
         lab.Claim(
-            text="Training the hypernet, reading all graphs and scoring take no longer than training twenty candidates.",
+            text="Training the hypernet, reading graphs and scoring take no longer than training twenty networks.",
             config="default",
             metric="hypernet/seconds",
             over="untrained/training_seconds",
