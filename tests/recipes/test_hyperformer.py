@@ -67,13 +67,15 @@ def test_adapters_stand_before_the_residual_sum(config, model, batch):
         return lambda module, inputs, output: seen.update({name: (inputs, output)})
 
     layer = model.reader.target.module.base.encoder.layer[1]
-    for name in ("attention", "output.dense", "output.LayerNorm"):
+    for name in ("output.dense", "output"):
         layer.get_submodule(name).register_forward_hook(note(name))
     with torch.no_grad():
         model.reader(batch.inputs, context=batch.context)
-    (summed,), _ = seen["output.LayerNorm"]
-    _, adapted = seen["output.dense"]
-    torch.testing.assert_close(summed, adapted + seen["attention"][1][0])
+    (_, residual), summed = seen["output"]
+    (inner,), adapted = seen["output.dense"]
+    torch.testing.assert_close(summed, adapted + residual)
+    plain = F.linear(inner, layer.output.dense.weight, layer.output.dense.bias)
+    assert not torch.allclose(plain, adapted)
 
 
 def test_weights_are_linear_in_one_row_for_each_task_layer_and_place(config, model):
