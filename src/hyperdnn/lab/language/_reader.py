@@ -38,7 +38,7 @@ class Reader(nn.Module):
         super().__init__()
         self.base = deepcopy(base).eval()
         with torch.no_grad():
-            means = torch.cat([self._mean(rows) for rows in texts.long().split(_AT_ONCE)])
+            means = torch.cat([self._mean(rows) for rows in torch.split(texts.long(), _AT_ONCE)])
         self.features = means.shape[-1]
         self.register_buffer("mean", means.mean(0))
         self.register_buffer("deviation", means.std(0, correction=0) + _SMALLEST)
