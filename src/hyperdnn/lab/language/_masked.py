@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from hyperdnn.errors import ConfigError, MissingExtraError
 from hyperdnn.lab.config import check_least
-from hyperdnn.lab.data import MASK, Vocabulary, packed
+from hyperdnn.lab.data import MASK, PADDING, Vocabulary, packed
 from hyperdnn.lab.train import Settings, State, pretrained
 
 __all__ = ["LanguageModel", "language_model", "vocabulary"]
@@ -75,8 +75,9 @@ def vocabulary(settings: LanguageModel, texts: Sequence[str]) -> Vocabulary:
 def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[str]) -> nn.Module:
     """An encoder, in evaluation mode and without dropout; its outputs are ``last_hidden_state``.
 
-    One that is trained here is BERT's, trained once and kept (see `train.pretrained`): the same settings and texts give
-    the same numbers.
+    One that is trained here is BERT's with norms in front of its layers: what a piece is passes through, where norms
+    behind them first learn to forget it. It is trained once and kept (see `train.pretrained`): the same settings and
+    texts give the same numbers.
 
     Args:
         settings: which one.
@@ -88,6 +89,7 @@ def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[
 
     Source:
         Devlin et al., "BERT: Pre-training of deep bidirectional transformers for language understanding", NAACL 2019;
+        Xiong et al., "On layer normalization in the transformer architecture", ICML 2020 (norms);
         Wettig et al., "Should you mask 15 % in masked language modeling?", EACL 2023 (more than that).
     """
     if settings.pretrained is not None:
@@ -96,17 +98,21 @@ def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[
 
     def make(settings: LanguageModel) -> nn.Module:
         transformers = _transformers()
-        config = transformers.BertConfig(
+        config = transformers.RobertaPreLayerNormConfig(
+            pad_token_id=PADDING,
+            bos_token_id=None,
+            eos_token_id=None,
+            type_vocab_size=1,
             vocab_size=len(pieces),
             hidden_size=settings.features,
             num_hidden_layers=settings.layers,
             num_attention_heads=settings.attention_heads,
             intermediate_size=2 * settings.features,
-            max_position_embeddings=settings.length,
+            max_position_embeddings=settings.length + PADDING + 1,  # positions are counted from there
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
-        made: nn.Module = transformers.BertForMaskedLM(config)
+        made: nn.Module = transformers.RobertaPreLayerNormForMaskedLM(config)
         return made
 
     model: Any = pretrained(
@@ -121,7 +127,7 @@ def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[
             "transformers": _transformers().__version__,
         },
     )
-    encoder: nn.Module = model.bert
+    encoder: nn.Module = model.base_model
     return encoder
 
 
@@ -154,8 +160,8 @@ def _step(model: Any, rows: Tensor, state: State) -> dict[str, Tensor]:
     asked = draws < share
     seen = torch.where(draws < share * (1 - _SHOWN), others, rows)
     seen = torch.where(draws < share * (1 - _SHOWN - _CHANGED), MASK, seen)
-    states = model.bert(input_ids=seen).last_hidden_state
-    return {"loss": F.cross_entropy(model.cls(states[asked]), rows[asked])}
+    states = model.base_model(input_ids=seen).last_hidden_state
+    return {"loss": F.cross_entropy(model.lm_head(states[asked]), rows[asked])}
 
 
 def _transformers() -> ModuleType:

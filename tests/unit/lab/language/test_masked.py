@@ -77,11 +77,11 @@ class Recording(nn.Module):
         super().__init__()
         self.seen = None
 
-    def bert(self, *, input_ids):
+    def base_model(self, *, input_ids):
         self.seen = input_ids
         return SimpleNamespace(last_hidden_state=input_ids.unsqueeze(-1).float())
 
-    def cls(self, states):
+    def lm_head(self, states):
         self.asked = states.squeeze(-1)
         return torch.zeros(len(states), 50)
 
