@@ -140,8 +140,12 @@ class Search(nn.Module):
 
     def __init__(self, config: Config, task: lab.data.Task) -> None:
         super().__init__()
-        sizes = {"channels": task.shape[0], "classes": task.classes, "stem": config.stem, "stride": config.stride}
-        make = partial(spaces.BankNetwork, config.banks, **sizes)
+
+        def make(plan: spaces.Plan | None = None) -> spaces.BankNetwork:
+            return spaces.BankNetwork(
+                config.banks, plan, channels=task.shape[0], classes=task.classes, stem=config.stem, stride=config.stride
+            )
+
         generator = torch.Generator().manual_seed(config.seed)
         self.plans = [config.banks.draw(generator) for _ in range(config.candidates)]
         self.register_buffer("codes", torch.stack([config.banks.encode(plan) for plan in self.plans]), persistent=False)
@@ -208,7 +212,7 @@ def evaluate(model: Search, task: lab.data.Task) -> dict[str, Any]:
     """
     trained = torch.tensor([accuracy(network, task.validation) for network in model.candidates])
     errors = torch.tensor([1 - accuracy(network, task.test) for network in model.candidates])
-    shared = [partial(model.shared, plan=plan) for plan in model.plans]
+    shared: list[Callable[[Tensor], Tensor]] = [partial(model.shared, plan=plan) for plan in model.plans]
     ready = {"generated": model.with_generated(model.codes), "shared": shared}
     scores = {name: [accuracy(network, task.validation) for network in ready[name]] for name in ready}
     scores["parameters"] = [float(sum(p.numel() for p in network.parameters())) for network in model.candidates]
