@@ -104,10 +104,10 @@ def test_matched_critics_have_as_many_parameters():
     assert [net[0].in_features for net in models[1].nets.nets] == [6, 6]
 
 
-@pytest.mark.parametrize(("build", "rate"), [(recipe.build, 0.25), (recipe.build_matched, 0.5)])
+@pytest.mark.parametrize(("build", "rate"), [(recipe.build, 1e-3), (recipe.build_matched, 2e-3)])
 def test_each_kind_of_critic_has_its_rate(build, rate):
-    train = replace(CONFIG.train, iterations=1, lr=0.25)
-    config = replace(CONFIG, concatenated_lr=0.5, train=train)
+    train = replace(CONFIG.train, iterations=1, lr=1e-3)
+    config = replace(CONFIG, concatenated_lr=2e-3, train=train)
     seen = []
 
     def step(model, batch, state):
