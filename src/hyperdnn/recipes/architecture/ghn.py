@@ -29,13 +29,17 @@ Expected.
     trained accuracy, and test accuracies in per cent: with generated weights, and trained, of all candidates and of the
     five that score best.
 
-    ===========  =====  =====  =========  =======  =========
-    variant      tau    rho    generated  trained  best five
-    ===========  =====  =====  =========  =======  =========
-    hypernet
-    no messages
-    untrained
-    ===========  =====  =====  =========  =======  =========
+    ===========  ===========  ===========  ===========  ===========  ===========
+    variant      tau          rho          generated    trained      best five
+    ===========  ===========  ===========  ===========  ===========  ===========
+    hypernet     .37 +- .05   .55 +- .06   69.5 +- 0.8  76.7 +- 0.2  78.9 +- 0.9
+    no messages  .38 +- .07   .55 +- .10   68.9 +- 1.6  76.7 +- 0.2  79.0 +- 0.6
+    untrained    -.21 +- .18  -.29 +- .25   8.5 +- 0.5  76.7 +- 0.2  74.1 +- 2.9
+    ===========  ===========  ===========  ===========  ===========  ===========
+
+    That messages between nodes help does not reproduce: which operations a network has says as much here as how they
+    are wired. On validation images tau was .34 with messages and .25 without (one seed, candidates trained for 300
+    steps); with rows that also tell depth and shape of a node, .31.
 """
 
 from collections.abc import Callable, Iterable, Sequence
