@@ -34,7 +34,8 @@ Differs.
     a third after 1,000 iterations at .001; and .37, .58 and .73 for matched ones at .0003, .001 and .003.
 
 Expected.
-    Area of the score on the pendulum, cosine in ``quadratic``; mean and spread of five seeds. Nothing was measured yet.
+    Nothing was measured yet with the seeds that count. With another one, the cosine in ``quadratic`` was .754 for
+    generated critics and .758 for matched ones.
 """
 
 from dataclasses import dataclass, replace
