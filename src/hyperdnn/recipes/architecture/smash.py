@@ -30,7 +30,9 @@ Differs.
     hypernet. "parameters" takes their number for the score.
 
 Expected.
-    Nothing was measured yet.
+    Spearman's rho with trained accuracy, three seeds, as in ``results/``: .85 +- .06 by generated weights, .85 +- .05
+    by shared ones, .89 +- .06 by the number of parameters. The choice errs by 21.5 %, the median candidate by 25.2 %.
+    So generated weights rank well here, but not better than much simpler predictors.
 """
 
 from collections.abc import Callable

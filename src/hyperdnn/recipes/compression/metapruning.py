@@ -10,8 +10,7 @@ validation images instead of a training. Evolution finds the best that is cheap 
 Faithful.
     Each kernel is generated at full size by a network of its own with one hidden layer, from the shares of channels
     before and behind it, and cut to the first of them. Every width of a layer has batch normalisation of its own; the
-    classifier is ordinary. Each batch meets one network, of random widths, and the loss is cross-entropy with smoothed
-    labels. Candidates above the limit are not looked at, and each one's statistics of normalisation are measured anew.
+    classifier is ordinary. Each batch meets one network of random widths, and labels are smoothed. Candidates above the limit are not looked at, and each one's statistics of normalisation are measured anew.
     The winner is trained from scratch, and measured on images that chose nothing.
 
 Differs.
@@ -297,4 +296,5 @@ RECIPE = lab.Recipe(
         "uniform": lab.Variant(build=build_uniform, loop=partial(lab.train.stages, plan=(SCRATCH,))),
     },
     figures=figures,
+    conditioned_on="task",
 )
