@@ -10,8 +10,9 @@ validation images instead of a training. Evolution finds the best that is cheap 
 Faithful.
     Each kernel is generated at full size by a network of its own with one hidden layer, from the shares of channels
     before and behind it, and cut to the first of them. Every width of a layer has batch normalisation of its own; the
-    classifier is ordinary. Each batch meets one network of random widths, and labels are smoothed. Candidates above the limit are not looked at, and each one's statistics of normalisation are measured anew.
-    The winner is trained from scratch, and measured on images that chose nothing.
+    classifier is ordinary. Each batch meets one network of random widths, and labels are smoothed. Candidates above the
+    limit are not looked at, and each one's statistics of normalisation are measured anew. The winner is trained from
+    scratch, and measured on images that chose nothing.
 
 Differs.
     ImageNet and MobileNet are out of reach: a small network of plain convolutions is pruned. ``published`` has the
