@@ -16,16 +16,18 @@ Faithful.
 
 Differs.
     ImageNet and MobileNet are out of reach: a small network of plain convolutions is pruned. ``published`` has the
-    authors' numbers for the search, the rest is ours. Their last layer keeps its channels, here all may go. Parents and
-    children are those of NSGA-II. They search on the images by which they judge in the end; here these are two sets.
-    Statistics of normalisation are plain means over batches, in all networks, and hidden features have unit length.
+    authors' numbers for the search. All layers may lose channels. Parents and children are those of NSGA-II. Search and
+    final measurement see different images. Statistics of normalisation are plain means over batches, in all networks,
+    and hidden features have unit length.
 
-    ``slimmable`` shares kernels instead: a narrow network uses a part of the widest one's, and nothing is generated.
-    ``uniform`` keeps the same share of channels in every layer, as near to the limit as whole channels allow. Nothing
-    that costs less than ``least`` of the limit is looked at or drawn at random, so that cost alone ranks no network.
+    ``slimmable`` shares kernels instead of generating them. ``uniform`` keeps the same share of channels in every
+    layer, as near to the limit as whole channels allow. Nothing that costs less than ``least`` of the limit is looked
+    at or drawn at random, so that cost alone ranks no network.
 
 Expected.
-    Test accuracy in per cent of networks trained from scratch, and Spearman's rho. Nothing was measured yet.
+    Test accuracy of networks trained from scratch, three seeds: 50.1 +- 0.2 % found, 49.4 +- 0.3 % random, 50.0 +- 0.5
+    % found by ``slimmable``, 50.4 +- 0.8 % uniform: better than uniform ones does not reproduce, with rates that were
+    not searched. Rho is .65 +- .32, and .38 +- .11 for ``slimmable``. Shared kernels find as good networks.
 """
 
 from collections.abc import Callable, Sequence
