@@ -1,7 +1,6 @@
 """Channel pruning by search, with a hypernet that generates weights for any widths of the layers (MetaPruning).
 
-Liu, Mu, Zhang, Guo, Yang, Cheng & Sun, "MetaPruning: meta learning for automatic neural network channel pruning", ICCV
-2019 (arXiv:1903.10258).
+Liu et al., "MetaPruning: meta learning for automatic neural network channel pruning", ICCV 2019 (arXiv:1903.10258).
 
 A network is to cost less, so its layers get fewer channels; how many is usually a rule of thumb, such as the same share
 everywhere. Here a hypernet learns to generate the weights of every such network, so that a candidate costs one look at
@@ -17,12 +16,10 @@ Faithful.
 Differs.
     ImageNet and MobileNet are out of reach: a small network of plain convolutions is pruned. ``published`` has the
     authors' numbers for the search. All layers may lose channels. Parents and children are those of NSGA-II. Search and
-    final measurement see different images. Statistics of normalisation are plain means over batches, in all networks,
-    and hidden features have unit length.
+    measurement see different images. Statistics of norms are means over batches; hidden features have unit length.
 
     ``slimmable`` shares kernels instead of generating them. ``uniform`` keeps the same share of channels in every
-    layer, as near to the limit as whole channels allow. Nothing that costs less than ``least`` of the limit is looked
-    at or drawn at random, so that cost alone ranks no network.
+    layer. Nothing that costs less than ``least`` of the limit is looked at, so that cost alone ranks no network.
 
 Expected.
     Test accuracy of networks trained from scratch, three seeds: 50.1 +- 0.2 % found, 49.4 +- 0.3 % random, 50.0 +- 0.5
