@@ -34,7 +34,9 @@ Differs.
     .0001 and .0003, and .37, .58, .76, .77 and .72 for matched ones at .0003, .001, .003, .01 and .02.
 
 Expected.
-    Area of the score on the pendulum, cosine in ``quadratic``; mean and spread of five seeds. Nothing was measured yet.
+    Area of the score on the pendulum (and the score in the end): hypernet .29 +- .08 (.87), matched .33 +- .08 (.97),
+    concatenated .35 (1.01), by action .42 (.99). Cosine in ``quadratic``: .72 +- .04, .78 +- .07, .83 and .84. Five
+    seeds. That critics are better if the state generates them does not reproduce in problems this small.
 """
 
 from dataclasses import dataclass, replace
