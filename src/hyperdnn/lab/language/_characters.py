@@ -8,9 +8,9 @@ from typing import Any, final
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hyperdnn.errors import MissingExtraError
 from hyperdnn.lab.config import check_least
 from hyperdnn.lab.data import VoiceBatch, Voices
+from hyperdnn.lab.language._transformers import transformers
 from hyperdnn.lab.train import Settings, State, pretrained
 
 __all__ = ["CharacterModel", "character_model", "losses", "plain"]
@@ -78,11 +78,8 @@ def character_model(settings: CharacterModel, voices: Voices) -> nn.Module:
 
 
 def _untrained(settings: CharacterModel, *, symbols: int) -> nn.Module:
-    try:
-        from transformers import MistralConfig, MistralForCausalLM
-    except ImportError as error:
-        raise MissingExtraError("transformers", extra="peft") from error
-    sizes = MistralConfig(
+    library = transformers()
+    sizes = library.MistralConfig(
         vocab_size=symbols,
         hidden_size=settings.features,
         intermediate_size=settings.hidden,
@@ -95,7 +92,7 @@ def _untrained(settings: CharacterModel, *, symbols: int) -> nn.Module:
         eos_token_id=None,
     )
     sizes._attn_implementation = "eager"
-    model: nn.Module = MistralForCausalLM(sizes)
+    model: nn.Module = library.MistralForCausalLM(sizes)
     return model
 
 

@@ -1,10 +1,8 @@
 """An encoder of transformers: from the hub, or a small one that learns to guess hidden pieces of words."""
 
 import hashlib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Final, final
 
 import torch
@@ -12,9 +10,10 @@ from jaxtyping import Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hyperdnn.errors import ConfigError, MissingExtraError
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab.config import check_least
 from hyperdnn.lab.data import MASK, PADDING, Vocabulary, packed
+from hyperdnn.lab.language._transformers import transformers
 from hyperdnn.lab.train import Settings, State, pretrained
 
 __all__ = ["LanguageModel", "language_model", "vocabulary"]
@@ -69,7 +68,7 @@ def vocabulary(settings: LanguageModel, texts: Sequence[str]) -> Vocabulary:
     """
     if settings.pretrained is None:
         return Vocabulary.learn(texts, settings.vocabulary)
-    return Vocabulary(_transformers().AutoTokenizer.from_pretrained(settings.pretrained).backend_tokenizer)
+    return Vocabulary(transformers().AutoTokenizer.from_pretrained(settings.pretrained).backend_tokenizer)
 
 
 def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[str]) -> nn.Module:
@@ -93,12 +92,12 @@ def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[
         Wettig et al., "Should you mask 15 % in masked language modeling?", EACL 2023 (more than that).
     """
     if settings.pretrained is not None:
-        chosen: nn.Module = _transformers().AutoModelForTextEncoding.from_pretrained(settings.pretrained)
+        chosen: nn.Module = transformers().AutoModelForTextEncoding.from_pretrained(settings.pretrained)
         return chosen.eval()
 
     def make(settings: LanguageModel) -> nn.Module:
-        transformers = _transformers()
-        config = transformers.RobertaPreLayerNormConfig(
+        library = transformers()
+        config = library.RobertaPreLayerNormConfig(
             pad_token_id=PADDING,
             bos_token_id=None,
             eos_token_id=None,
@@ -112,7 +111,7 @@ def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
-        made: nn.Module = transformers.RobertaPreLayerNormForMaskedLM(config)
+        made: nn.Module = library.RobertaPreLayerNormForMaskedLM(config)
         return made
 
     model: Any = pretrained(
@@ -124,7 +123,7 @@ def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[
         also={
             "vocabulary": pieces.sha256,
             "texts": hashlib.sha256("\n".join(texts).encode()).hexdigest(),
-            "transformers": _transformers().__version__,
+            "transformers": transformers().__version__,
         },
     )
     encoder: nn.Module = model.base_model
@@ -162,13 +161,3 @@ def _step(model: Any, rows: Tensor, state: State) -> dict[str, Tensor]:
     seen = torch.where(draws < share * (1 - _SHOWN - _CHANGED), MASK, seen)
     states = model.base_model(input_ids=seen).last_hidden_state
     return {"loss": F.cross_entropy(model.lm_head(states[asked]), rows[asked])}
-
-
-def _transformers() -> ModuleType:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what its parts say of each other while they are imported is theirs
-            import transformers
-    except ImportError as error:
-        raise MissingExtraError("transformers", extra="peft") from error
-    return transformers
