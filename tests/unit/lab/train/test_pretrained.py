@@ -204,10 +204,10 @@ def test_a_disk_that_is_full_at_the_end_costs_no_training(data, monkeypatch):
     def full(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(module, "replace_file", full)
-    with pytest.warns(CheckpointWarning, match=r"cannot be written: no space left\. It is trained again next time"):
-        first = get(data)
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "replace_file", full)
+        with pytest.warns(CheckpointWarning, match=r"cannot be written: no space left\. It is trained again next time"):
+            first = get(data)
     assert same(first, get(data))
 
 
@@ -217,10 +217,10 @@ def test_values_that_are_not_plain_are_refused(data):
 
 
 def test_several_processes_do_not_train_it(data, monkeypatch):
-    monkeypatch.setattr(module, "number", lambda: 2)
-    with pytest.raises(ConfigError, match=r"'base' is trained in one process.*Run once with one device first"):
-        get(data)
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "number", lambda: 2)
+        with pytest.raises(ConfigError, match=r"'base' is trained in one process.*Run once with one device first"):
+            get(data)
     first = get(data)
     monkeypatch.setattr(module, "number", lambda: 2)
     assert same(first, get(data))  # and read by each of them
