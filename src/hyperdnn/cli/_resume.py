@@ -1,6 +1,5 @@
 """Which run ``--resume`` means: one that was stopped, of the same recipe, configuration, seeds and variants."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +7,9 @@ from typing import Any, final
 
 from hyperdnn.cli._usage import UsageError
 from hyperdnn.errors import ConfigError
+from hyperdnn.lab._folder import CONFIG, ENVIRONMENT, RESULTS, request
 
 _PROCESSES = {"train.devices", "train.strategy"}  # a run may go on in another number of them
-CONFIG, ENVIRONMENT, RESULTS = "config.yaml", "env.json", "results.json"
-_LONGEST = 100_000  # bytes of an env.json
 
 
 @final
@@ -45,7 +43,7 @@ def stopped(folder: Path, name: str) -> Run:
     from hyperdnn.lab.config import read_yaml
 
     try:
-        recipe, seeds, variants = _request(folder / ENVIRONMENT)
+        recipe, seeds, variants = request(folder / ENVIRONMENT)
     except (OSError, ValueError, RecursionError):
         raise UsageError(
             f"{folder} holds no run: its {ENVIRONMENT} is missing, damaged or of an older version."
@@ -57,21 +55,6 @@ def stopped(folder: Path, name: str) -> Run:
     if not _has_checkpoint(folder):
         raise UsageError(f"{folder} holds no checkpoint: the run was stopped before the first. Start it again.")
     return Run(config=read_yaml(load(name).config, folder / CONFIG), seeds=seeds, variants=variants)
-
-
-def _request(path: Path) -> tuple[str, list[int], list[str] | None]:
-    """Recipe, seeds and variants of a run, from a file that anything may have happened to.
-
-    Raises:
-        ValueError: they are not in it.
-    """
-    if not path.is_file() or path.stat().st_size > _LONGEST:
-        raise ValueError(path)
-    match json.loads(path.read_text(encoding="utf-8")):
-        case {"recipe": str(recipe), "seeds": [_, *_] as seeds, "variants": [_, *_] | None as variants, "line": str()}:
-            if all(type(seed) is int for seed in seeds) and all(isinstance(name, str) for name in variants or ()):
-                return recipe, seeds, variants
-    raise ValueError(path)
 
 
 def difference(wanted: Run, kept: Run) -> str | None:

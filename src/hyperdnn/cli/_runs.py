@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperdnn.cli._doctor import examine
-from hyperdnn.cli._resume import CONFIG, ENVIRONMENT, RESULTS, Run, difference, newest, stopped, way_on
+from hyperdnn.cli._resume import Run, difference, newest, stopped, way_on
 from hyperdnn.cli._usage import UsageError, count, is_first, typed_settings, usage
 from hyperdnn.errors import nearest
+from hyperdnn.lab._folder import CONFIG, ENVIRONMENT, RESULTS
 
 if TYPE_CHECKING:
     from hyperdnn.lab.federated import Connect

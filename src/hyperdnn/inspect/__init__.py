@@ -2,12 +2,13 @@
 
 `summary` says who generates what and how large it is; `classify` what kind of hypernet it is; `check_init` measures how
 generated weights and the target's activations start; `health` whether a generator is dead or its weights explode, at
-any time of training.
+any time of training. A `Probe` is data to look at generated networks with.
 """
 
 from hyperdnn.inspect._check_init import InitReport, LayerStart, check_init
 from hyperdnn.inspect._classify import Classification, Conditioning, Criterion, classify
 from hyperdnn.inspect._health import Ailment, Finding, Health, TensorHealth, health
+from hyperdnn.inspect._probe import Probe
 from hyperdnn.inspect._summary import summary
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Health",
     "InitReport",
     "LayerStart",
+    "Probe",
     "TensorHealth",
     "check_init",
     "classify",

@@ -1,7 +1,8 @@
 """Everything an experiment needs that is not science.
 
 `Recipe`, `Reference`, `Claim` and `Variant` declare a published system; `run` trains it and measures its
-claims, `tune` searches its settings. The folders: `config` (settings as frozen dataclasses, YAML, seeds), `data`
+claims, `tune` searches its settings, `trained` loads what a run left behind, and a `View` says what there is to look at
+in it. The folders: `config` (settings as frozen dataclasses, YAML, seeds), `data`
 (data sets by name), `spaces` (of architectures), `language` (models to adapt), `train` (the loops), `federated`
 (clients on Flower), `losses`, `effects` (of treatments), `metrics`, `baselines` (the plain networks that a system is
 compared with), `report` (results, table, page) and `tuning`. Names are loaded when touched, so a recipe's declarations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     )
     from hyperdnn.lab._experiment import run
     from hyperdnn.lab._recipe import Claim, Recipe, Reference, Variant
+    from hyperdnn.lab._trained import Trained, trained
+    from hyperdnn.lab._view import View
     from hyperdnn.lab.config import seed_everything
     from hyperdnn.lab.tuning import tune
 
@@ -37,6 +40,9 @@ _HOMES = {
     "Claim": "_recipe",
     "Variant": "_recipe",
     "run": "_experiment",
+    "Trained": "_trained",
+    "trained": "_trained",
+    "View": "_view",
     "tune": "tuning",
     "seed_everything": "config",
 }
@@ -60,7 +66,10 @@ __all__ = [
     "Reference",
     "Claim",
     "Variant",
+    "View",
+    "Trained",
     "run",
+    "trained",
     "tune",
     "seed_everything",
     "config",

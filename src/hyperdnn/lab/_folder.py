@@ -1,5 +1,6 @@
 """The folder of a run: what lies in it under which name, and that one process at a time is at work in it."""
 
+import json
 import os
 import re
 import sys
@@ -9,9 +10,10 @@ from pathlib import Path
 
 from hyperdnn.errors import ConfigError
 
-__all__ = ["CHECKPOINTS", "alone", "file_name"]
+__all__ = ["CHECKPOINTS", "CONFIG", "ENVIRONMENT", "RESULTS", "alone", "file_name", "request"]
 
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, CONFIG, ENVIRONMENT, RESULTS = "checkpoints", "config.yaml", "env.json", "results.json"
+_LONGEST = 100_000  # bytes of an env.json
 
 
 def file_name(variant: str, variants: Iterable[str]) -> str:
@@ -20,6 +22,21 @@ def file_name(variant: str, variants: Iterable[str]) -> str:
     place = list(variants).index(variant)
     name = names[place]
     return name if names.count(name) == 1 else f"{name}-{place}"
+
+
+def request(path: Path) -> tuple[str, list[int], list[str] | None]:
+    """Recipe, seeds and variants of a run, from an ``env.json`` that anything may have happened to.
+
+    Raises:
+        ValueError: they are not in it.
+    """
+    if not path.is_file() or path.stat().st_size > _LONGEST:
+        raise ValueError(path)
+    match json.loads(path.read_text(encoding="utf-8")):
+        case {"recipe": str(recipe), "seeds": [_, *_] as seeds, "variants": [_, *_] | None as variants, "line": str()}:
+            if all(type(seed) is int for seed in seeds) and all(isinstance(name, str) for name in variants or ()):
+                return recipe, seeds, variants
+    raise ValueError(path)
 
 
 @contextmanager

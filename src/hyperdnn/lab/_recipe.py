@@ -128,6 +128,8 @@ class Recipe:
         space: what ``hyperdnn tune`` searches unless told otherwise: settings and their values as they are typed, such
             as ``{"train.lr": "1e-4..1e-2:log"}``. A literal too.
         conditioned_on: what a context stands for, where the model's encoder leaves it open (see `inspect.classify`).
+        view: model and data -> `View`: what ``hyperdnn inspect`` and ``explore`` show of a trained model; None shows
+            its weights alone, for contexts that the encoder tells.
 
     Raises:
         ConfigError: the configuration is no frozen dataclass with a seed, a claim names an unknown variant, or there
@@ -148,6 +150,7 @@ class Recipe:
     seeds: int = 3
     space: Mapping[str, str] = field(default_factory=dict)
     conditioned_on: Literal["task", "data", "noise"] | None = None
+    view: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         _check_config(self.config)

@@ -68,9 +68,16 @@ class Hypernet(nn.Module):
         return layout
 
     def forward(self, context: Context) -> Weights:
-        features = self.encoder(context)
+        return self.from_features(self.encoder(context))
+
+    def from_features(self, features: Tensor | tuple[Tensor, Tensor | None]) -> Weights:
+        """The weights for features that no context may have: on the way between two, or a step along one of them.
+
+        Args:
+            features: as the encoder makes them, tokens with their mask where it makes these.
+        """
         try:
-            rows = self._read(features) if declares(self.body, "cross") else self._transform(features)
+            rows = self._read(features) if declares(self.body, "cross") else self._transform(cast(Tensor, features))
         except (RuntimeError, NotImplementedError) as error:
             explain(error, features, self.body)
             raise

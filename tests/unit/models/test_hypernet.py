@@ -78,3 +78,15 @@ def test_any_module_with_the_right_call_is_a_part() -> None:
 def test_a_part_whose_layers_are_called_features_and_hidden_is_no_misfit() -> None:
     hypernet = hd.Hypernet(encoder=encoders.Table(3, 5), body=Body(), head=heads.FullHead(8, layout()))
     assert hypernet(torch.arange(3))["0.weight"].shape == (3, 4, 3)
+
+
+def test_features_that_no_context_has_make_weights_too() -> None:
+    target = hd.Target(nn.Linear(3, 2))
+    encoder = encoders.Table(2, 4)
+    hypernet = hd.Hypernet(encoder=encoder, body=bodies.MLP(4, 5), head=heads.FullHead(5, target.layout))
+    between = encoder(torch.arange(2)).mean(0)
+    torch.testing.assert_close(hypernet.from_features(encoder(torch.tensor(1))), hypernet(torch.tensor(1)))
+    assert {name: tuple(weight.shape) for name, weight in hypernet.from_features(between).items()} == {
+        "weight": (2, 3),
+        "bias": (2,),
+    }

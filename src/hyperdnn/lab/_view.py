@@ -1,0 +1,63 @@
+"""What there is to look at in a trained model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, final
+
+from hyperdnn.errors import ConfigError, ContextError
+from hyperdnn.inspect import Probe
+from hyperdnn.inspect._contexts import typical_contexts
+from hyperdnn.models import HyperDNN
+from hyperdnn.typing import Context
+
+__all__ = ["View"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """A model with contexts and data to look at it with; a recipe's ``view`` makes it of its model and its data.
+
+    Args:
+        model: the HyperDNN, wherever it stands in what the recipe trains.
+        contexts: some that it is meant for, ``(n, ...)``: all of them where they are few.
+        names: one for each.
+        context: what a context is, in a word: ``"task"``, ``"preference"``, ``"image"``.
+        coordinates: what the numbers of a context vector are; empty where it is none.
+        probes: data to run the networks on.
+        shows: what an output is: scores of classes ``(..., classes)``, the pixels of an image, or plain numbers.
+        side: height and width of the image that a probe's outputs are, where they are one.
+
+    Raises:
+        ConfigError: if names and contexts differ in number, or a probe belongs to none of the contexts.
+    """
+
+    model: HyperDNN
+    contexts: Context
+    names: Sequence[str]
+    context: str = "context"
+    coordinates: Sequence[str] = ()
+    probes: Sequence[Probe] = ()
+    shows: Literal["classes", "image", "numbers"] = "numbers"
+    side: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        contexts = len(self.contexts)
+        if contexts != len(self.names):
+            raise ConfigError(f"view: expected one name for each of {contexts} contexts, got {len(self.names)}.")
+        for probe in self.probes:
+            if probe.context is not None and not 0 <= probe.context < contexts:
+                raise ConfigError(f"view: probe '{probe.name}' belongs to context {probe.context} of {contexts}.")
+
+    @classmethod
+    def of(cls, model: HyperDNN) -> "View":
+        """Contexts that the encoder tells, and no data: for recipes that declare no view.
+
+        Raises:
+            ConfigError: if the encoder does not tell what it takes.
+        """
+        try:
+            contexts = typical_contexts(model, asker="inspect")
+        except ContextError as error:
+            raise ConfigError(f"{error} A recipe does that with view=.") from None
+        return cls(model=model, contexts=contexts, names=[str(k) for k in range(len(contexts))])
