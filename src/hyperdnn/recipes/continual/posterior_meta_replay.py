@@ -297,4 +297,5 @@ RECIPE = lab.Recipe(
     },
     figures=lab.report.continual_figures,
     space={"temperature": "1e-3..1:log", "beta": "1e-3..1:log", "scale": "0.1..3:log", "train.lr": "1e-4..1e-2:log"},
+    view=lab.view_tasks,
 )
