@@ -1,5 +1,6 @@
 """Data on which generated networks are compared."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -23,9 +24,10 @@ class Probe:
         loss: outputs and targets -> one number; goes with targets.
         measure: what the loss is, with its unit, such as ``"cross-entropy (nats)"``.
         context: number of the context that the data belongs to; None if it is any context's.
+        side: height and width of the picture whose pixels the inputs are, row by row; None if they are none.
 
     Raises:
-        ConfigError: there are no inputs, targets for another number of them, or a loss without targets.
+        ConfigError: there are no inputs, targets or sides for another number of them, or a loss without targets.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Probe:
     loss: Callable[[Tensor, Tensor], Tensor] | None = None
     measure: str = "loss"
     context: int | None = None
+    side: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if not self.inputs.ndim or not len(self.inputs):
@@ -46,6 +49,10 @@ class Probe:
             raise ConfigError(
                 f"probe '{self.name}': expected targets for {len(self.inputs)} inputs, got {len(self.targets)}."
             )
+
+        if self.side is not None and math.prod(self.side) != len(self.inputs):
+            height, width = self.side
+            raise ConfigError(f"probe '{self.name}': {len(self.inputs)} inputs are no {height} x {width} pixels.")
 
     def measured(self, outputs: Tensor) -> Tensor:
         """The loss of a network's outputs, a scalar.

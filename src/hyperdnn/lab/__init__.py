@@ -2,7 +2,7 @@
 
 `Recipe`, `Reference`, `Claim` and `Variant` declare a published system; `run` trains it and measures its
 claims, `tune` searches its settings, `trained` loads what a run left behind, and a `View` says what there is to look at
-in it. The folders: `config` (settings as frozen dataclasses, YAML, seeds), `data`
+in it (`view_tasks`, `view_pictures`). The folders: `config` (settings as frozen dataclasses, YAML, seeds), `data`
 (data sets by name), `spaces` (of architectures), `language` (models to adapt), `train` (the loops), `federated`
 (clients on Flower), `losses`, `effects` (of treatments), `metrics`, `baselines` (the plain networks that a system is
 compared with), `report` (results, table, page) and `tuning`. Names are loaded when touched, so a recipe's declarations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hyperdnn.lab._recipe import Claim, Recipe, Reference, Variant
     from hyperdnn.lab._trained import Trained, trained
     from hyperdnn.lab._view import View
+    from hyperdnn.lab._views import view_pictures, view_tasks
     from hyperdnn.lab.config import seed_everything
     from hyperdnn.lab.tuning import tune
 
@@ -43,6 +44,8 @@ _HOMES = {
     "Trained": "_trained",
     "trained": "_trained",
     "View": "_view",
+    "view_pictures": "_views",
+    "view_tasks": "_views",
     "tune": "tuning",
     "seed_everything": "config",
 }
@@ -70,6 +73,8 @@ __all__ = [
     "Trained",
     "run",
     "trained",
+    "view_pictures",
+    "view_tasks",
     "tune",
     "seed_everything",
     "config",

@@ -25,8 +25,7 @@ class View:
         context: what a context is, in a word: ``"task"``, ``"preference"``, ``"image"``.
         coordinates: what the numbers of a context vector are; empty where it is none.
         probes: data to run the networks on.
-        shows: what an output is: scores of classes ``(..., classes)``, the pixels of an image, or plain numbers.
-        side: height and width of the image that a probe's outputs are, where they are one.
+        shows: what an output is: scores of classes ``(..., classes)``, the pixels of a picture, or plain numbers.
 
     Raises:
         ConfigError: if names and contexts differ in number, or a probe belongs to none of the contexts.
@@ -38,8 +37,7 @@ class View:
     context: str = "context"
     coordinates: Sequence[str] = ()
     probes: Sequence[Probe] = ()
-    shows: Literal["classes", "image", "numbers"] = "numbers"
-    side: tuple[int, int] | None = None
+    shows: Literal["classes", "picture", "numbers"] = "numbers"
 
     def __post_init__(self) -> None:
         contexts = len(self.contexts)

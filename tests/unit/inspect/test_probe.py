@@ -20,6 +20,7 @@ def test_a_loss_is_measured_on_its_targets():
         ({"targets": torch.ones(3)}, "targets and loss go together"),
         ({"loss": torch.nn.functional.mse_loss}, "targets and loss go together"),
         ({"targets": torch.ones(2), "loss": torch.nn.functional.mse_loss}, "targets for 3 inputs, got 2"),
+        ({"side": (2, 2)}, "3 inputs are no 2 x 2 pixels"),
     ],
 )
 def test_what_does_not_fit_is_refused(changed, words):

@@ -220,4 +220,5 @@ RECIPE = lab.Recipe(
     },
     figures=lab.report.continual_figures,
     space={"beta": "1e-3..1:log", "train.lr": "1e-4..1e-2:log"},
+    view=lab.view_tasks,
 )

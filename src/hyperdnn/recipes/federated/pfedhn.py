@@ -237,4 +237,5 @@ RECIPE = lab.Recipe(
     },
     figures=lab.report.federated_figures,
     space={"train.lr": "1e-3..1e-1:log", "client.lr": "1e-3..5e-2:log"},
+    view=partial(lab.view_tasks, context="client"),
 )

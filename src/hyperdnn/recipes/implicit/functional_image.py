@@ -37,7 +37,7 @@ Expected.
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, final
+from typing import Any, Final, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -47,12 +47,9 @@ import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, init, lab
 from hyperdnn.lab import metrics
 
-TESTS = 2000
-"""Test images that are measured."""
-PORTION = 100
-"""Images that are enlarged in one pass."""
-SHOWN = 3
-"""Images in the figure."""
+TESTS: Final = 2000  # images that are measured
+PORTION: Final = 100  # images that are enlarged in one pass
+SHOWN: Final = 3  # images in the figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +243,12 @@ def grey(images: Tensor) -> list[Any]:
     return pictures
 
 
+def view(model: Generated, data: lab.data.Shrunken) -> lab.View:
+    """Small test images, and the functions that they become, at the pixels of the large ones and at finer ones."""
+    pairs, factor = data.test[:12], data.factor
+    return lab.view_pictures(model.model, pairs.inputs, pairs.targets, pixel_centres, scales=(factor, 2 * factor))
+
+
 RECIPE = lab.Recipe(
     summary="Generates, for each image, a network from positions to colours, which can be asked at any resolution.",
     config=Config,
@@ -293,4 +296,5 @@ RECIPE = lab.Recipe(
     },
     figures=lab.report.resolution_figures,
     space={"frequency": "3..30:log", "train.lr": "1e-4..3e-3:log"},
+    view=view,
 )

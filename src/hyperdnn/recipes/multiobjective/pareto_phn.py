@@ -56,6 +56,7 @@ from hyperdnn import bodies, encoders, heads, lab
 from hyperdnn.lab import baselines, losses, metrics
 
 RAYS: Final = 25  # at which a front is measured
+DIGITS: Final = ("first", "second")
 REFERENCE: Final = (2.0, 2.0)  # of the hypervolume; chance is 2.3
 
 
@@ -197,6 +198,34 @@ def evaluate(model: Any, data: lab.data.DrawnContexts) -> dict[str, Any]:
     }
 
 
+def view(model: hd.HyperDNN, data: lab.data.DrawnContexts) -> lab.View:
+    """Rays at equal angles, and both losses of each of their networks on the same test images."""
+    batch, rays = data.test[:100], metrics.circle_rays(RAYS)
+
+    def loss(task: int, outputs: Tensor, targets: Tensor) -> Tensor:
+        return task_losses(outputs, targets)[..., task]
+
+    probes = [
+        hd.inspect.Probe(
+            name=f"{digit} digit",
+            inputs=batch.inputs,
+            targets=batch.targets,
+            loss=partial(loss, k),
+            measure="cross-entropy (nats)",
+        )
+        for k, digit in enumerate(DIGITS)
+    ]
+    return lab.View(
+        model=model,
+        contexts=rays,
+        names=[f"{first:.0%} / {second:.0%}" for first, second in rays.tolist()],
+        context="preference",
+        coordinates=[f"share of the {digit} digit" for digit in DIGITS],
+        probes=probes,
+        shows="classes",
+    )
+
+
 RECIPE = lab.Recipe(
     summary="Learns all trade-offs between two tasks: a hypernet from preferences to networks.",
     config=Config,
@@ -248,4 +277,5 @@ RECIPE = lab.Recipe(
         "one network": lab.Variant(build=build_single, step=single_step, changes={"train.lr": 1e-2}),
     },
     figures=lab.report.pareto_figures,
+    view=view,
 )
