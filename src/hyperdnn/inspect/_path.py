@@ -11,9 +11,11 @@ from torch import Tensor
 from hyperdnn.errors import ConfigError, ContextError
 from hyperdnn.inspect._coordinates import coordinates
 from hyperdnn.inspect._outcome import Mode, generated, loss_of, outputs, portions, rms
-from hyperdnn.inspect._plain import plain, some
+from hyperdnn.inspect._plain import plain
 from hyperdnn.inspect._probe import Probe
+from hyperdnn.inspect._spread import SAME
 from hyperdnn.inspect._vitals import undisturbed
+from hyperdnn.inspect._weight_words import listed
 from hyperdnn.models import HyperDNN
 from hyperdnn.typing import Context, Weights
 
@@ -21,9 +23,6 @@ __all__ = ["ContextPath", "path"]
 
 BARRIER = 0.1
 """A rise above the straight line between the ends is a barrier if it is more than this share of the larger end."""
-
-SAME = 1e-6
-"""Weights that differ by less than this share of their size are the same: rounding in 32 bits."""
 
 
 @final
@@ -113,10 +112,10 @@ class ContextPath:
             if self._is_barrier(self.mixed_barriers[k], self.mixed_losses[k]):
                 mixed.append(name)
         if smooth:
-            yield f"No barrier on {some(smooth)}: the loss nowhere rises far above the straight line between its ends."
+            yield f"No barrier on {listed(smooth)}: the loss nowhere rises far above the straight line between its ends."
         if mixed:
             highest = _number(self.mixed_barriers[known].nan_to_num().max())
-            yield f"Mixing the weights instead meets a barrier on {some(mixed)}, of up to {highest}."
+            yield f"Mixing the weights instead meets a barrier on {listed(mixed)}, of up to {highest}."
 
     def _is_barrier(self, height: Tensor, losses: Tensor) -> bool:
         return float(height) > BARRIER * max(abs(float(losses[0])), abs(float(losses[-1])))

@@ -13,9 +13,10 @@ from hyperdnn.inspect._coordinates import Coordinates, coordinates
 from hyperdnn.inspect._forward_mode import derivative
 from hyperdnn.inspect._layers import by_layer, layers
 from hyperdnn.inspect._outcome import Mode, generated, outputs, portions, rms
-from hyperdnn.inspect._plain import plain, some
+from hyperdnn.inspect._plain import plain
 from hyperdnn.inspect._probe import Probe
 from hyperdnn.inspect._vitals import undisturbed
+from hyperdnn.inspect._weight_words import listed
 from hyperdnn.models import HyperDNN
 from hyperdnn.typing import Context, Weights
 
@@ -105,10 +106,10 @@ class Sensitivity:
             return
         if idle := self.idle_coordinates():
             do = "does" if len(idle) == 1 else "do"
-            yield f"{len(idle)} of {len(self.coordinates)} {what} {do} nothing: {some(idle)}."
+            yield f"{len(idle)} of {len(self.coordinates)} {what} {do} nothing: {listed(idle)}."
         if idle := self.idle_layers():
             ignore = "ignores" if len(idle) == 1 else "ignore"
-            yield f"{len(idle)} of {len(self.layers)} layers {ignore} the context: {some(idle)}."
+            yield f"{len(idle)} of {len(self.layers)} layers {ignore} the context: {listed(idle)}."
         step = "one standard deviation" if bool((self.spread > 0).any()) else "one unit"
         weights = self.relative_weights
         best, layer = divmod(int(weights.argmax()), len(self.layers))

@@ -10,9 +10,11 @@ from torch import Tensor
 from hyperdnn.errors import ConfigError, ContextError
 from hyperdnn.inspect._layers import by_layer, layers
 from hyperdnn.inspect._outcome import Mode, loss_of, outputs, portions, rms, solid
-from hyperdnn.inspect._plain import plain, some
+from hyperdnn.inspect._plain import plain
 from hyperdnn.inspect._probe import Probe
+from hyperdnn.inspect._spread import SAME
 from hyperdnn.inspect._vitals import undisturbed
+from hyperdnn.inspect._weight_words import listed
 from hyperdnn.models import HyperDNN
 from hyperdnn.typing import Context, Weights
 
@@ -20,9 +22,6 @@ __all__ = ["Swap", "swap"]
 
 NOTHING = 0.01
 """A layer that changes outputs by less than this share of the whole difference carries nothing of it."""
-
-SAME = 1e-6
-"""Below this share of their size, differences are rounding in 32 bits."""
 
 TOGETHER = 0.9
 """No layer is worth naming as the nearest where all of them leave more than this share."""
@@ -227,4 +226,4 @@ def _share(part: Tensor, whole: Tensor) -> Tensor:
 
 
 def _named(names: Sequence[str]) -> str:
-    return f"{'Layer' if len(names) == 1 else 'Layers'} {some(names)}"
+    return f"{'Layer' if len(names) == 1 else 'Layers'} {listed(names)}"
