@@ -19,6 +19,7 @@ from hyperdnn.typing import Context, Weights
 
 __all__ = ["Statistics", "TensorStatistics", "statistics", "weights_of"]
 
+
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TensorStatistics:
@@ -140,7 +141,9 @@ def weights_of(model: HyperDNN, context: Context, *, asker: str) -> Weights:
         weights = model.generate(given)
         dims = model.target.layout.check(weights)
         if not dims or not dims.numel():
-            raise ContextError(f"{asker} takes contexts (n, ...), one or more; the context dimensions are {tuple(dims)}.")
+            raise ContextError(
+                f"{asker} takes contexts (n, ...), one or more; the context dimensions are {tuple(dims)}."
+            )
         return {n: (w.clone() if isinstance(w, StreamedWeight) else w).detach() for n, w in weights.items()}
 
 

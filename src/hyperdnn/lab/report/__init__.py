@@ -9,6 +9,7 @@ sequence of tasks can use, `uncertainty_figures`, which every distribution over 
 `fewshot_figures`, `federated_figures`, `multitask_figures`, `ranking_figures`, `rank_figures`, `response_figures`,
 `resolution_figures`, `kernel_figures`, `rollout_figures`, `text_figures` with `over_text`, `voice_figures`, or
 `pareto_figures`, with `fronts` for models between losses; `cost_figures` show accuracy by cost.
+What `inspect` measures is drawn by `path_figures`, `sensitivity_figure` and `swap_figure`.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -29,6 +30,9 @@ from hyperdnn.lab.report._figures import (
     scatter2d,
 )
 from hyperdnn.lab.report._html import write_page
+from hyperdnn.lab.report._inside_path import path_figures
+from hyperdnn.lab.report._inside_sensitivity import sensitivity_figure
+from hyperdnn.lab.report._inside_swap import swap_figure
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._multitask import multitask_figures
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
@@ -104,5 +108,8 @@ __all__ = [
     "ranking_figures",
     "rank_figures",
     "rollout_figures",
+    "path_figures",
+    "sensitivity_figure",
+    "swap_figure",
     "write_page",
 ]
