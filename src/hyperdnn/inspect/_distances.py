@@ -93,7 +93,7 @@ class NetworkDistances:
         yield f"On the same inputs the outputs of two networks differ by {share(mean)} of their size{most}."
         if self.disagreement is not None:
             apart = self.disagreement[tuple(pairs)]
-            ends = f" on average, between {share(float(apart.min()))} and {share(float(apart.max()))}" if several else ""
+            ends = f" on average, from {share(float(apart.min()))} to {share(float(apart.max()))}" if several else ""
             yield f"Two networks give different classes to {share(float(apart.mean()))} of the inputs{ends}."
         if pairs.shape[1] > 2 and self.correlation == self.correlation:
             strength = abs(self.correlation)

@@ -117,16 +117,16 @@ class Sensitivity:
             f"Coordinate '{self.coordinates[best]}' moves weights most: {step} of it changes layer "
             f"'{self.layers[layer]}' by {float(weights[best, layer]):.1%} of its size."
         )
-        for k, probe in enumerate(self.probes):
-            column = self.relative_outputs[:, k]
-            if not bool(column.any()):
-                yield f"The outputs on '{probe}' do not change at all, though weights do."
-            else:
-                best = int(column.argmax())
-                yield (
-                    f"The outputs on '{probe}' follow coordinate '{self.coordinates[best]}' most: {step} of it changes "
-                    f"them by {float(column[best]):.1%} of their size."
-                )
+        still = [name for name, column in zip(self.probes, self.outputs.T, strict=True) if not bool(column.any())]
+        if still:
+            yield f"The outputs on {listed(still)} do not change at all, though weights do."
+        if len(still) < len(self.probes):
+            outputs = self.relative_outputs.mean(1)
+            best = int(outputs.argmax())
+            yield (
+                f"Outputs follow coordinate '{self.coordinates[best]}' most: {step} of it changes them by "
+                f"{float(outputs[best]):.1%} of their size."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain values; None stands where a number is not finite."""
