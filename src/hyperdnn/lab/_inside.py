@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hyperdnn import inspect
 from hyperdnn.errors import HyperDNNError, MissingExtraError
-from hyperdnn.inspect._statistics import weights_of
+from hyperdnn.inspect._statistics import comparable, weights_of
 from hyperdnn.lab._view import View
 
 __all__ = ["Inside", "inside"]
@@ -169,7 +169,7 @@ class _Notes:
 
 
 def _generated(model: Any, contexts: Any) -> Tensor:
-    weights = weights_of(model, contexts, asker="inspect")
+    weights = comparable(model, weights_of(model, contexts, asker="inspect"))
     return torch.cat([tensor.flatten(1) for tensor in weights.values()], dim=1)
 
 
