@@ -26,7 +26,7 @@ class LinearHypernet(nn.Module):
 
 @pytest.fixture
 def linear_model() -> Callable[..., hd.HyperDNN]:
-    """Makes a model with layers 0, 2 and 3, of which `only` one may adapt, and in which `idle` coordinates do nothing."""
+    """Makes a model with layers 0, 2 and 3; `only` one of them may adapt, and `idle` coordinates do nothing."""
 
     def make(
         features: int = 3, *, only: str | None = None, idle: tuple[int, ...] = (), dtype: torch.dtype = torch.float64
