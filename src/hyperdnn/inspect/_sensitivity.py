@@ -87,13 +87,16 @@ class Sensitivity:
         unit = _relative(self.weights, self.sizes).amax(1)
         usual = unit * self.steps
         idle = torch.where(self.steps > 0, usual <= NOTHING * usual.max(), unit <= NOTHING * unit.max())
-        return tuple(name for name, one in zip(self.coordinates, idle.tolist(), strict=True) if one)
+        return self._where(idle, self.coordinates)
 
     def idle_layers(self) -> tuple[str, ...]:
         """Those whose weights no coordinate changes."""
         strongest = _relative(self.weights, self.sizes).amax(0)
-        idle = strongest <= NOTHING * strongest.max()
-        return tuple(name for name, one in zip(self.layers, idle.tolist(), strict=True) if one)
+        return self._where(strongest <= NOTHING * strongest.max(), self.layers)
+
+    @staticmethod
+    def _where(true: Tensor, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name, one in zip(names, true.tolist(), strict=True) if one)
 
     def findings(self) -> tuple[str, ...]:
         """What the numbers say, in words."""
@@ -101,6 +104,11 @@ class Sensitivity:
 
     def _words(self) -> Iterator[str]:
         what = "coordinates of the context" if self.own else "coordinates of the encoded context"
+        broken = list(self._where(~self.weights.isfinite().all(0), self.layers))
+        broken += [f"outputs on {name}" for name in self._where(~self.outputs.isfinite().all(0), self.probes)]
+        if broken:
+            yield f"Derivatives are not finite: {listed(broken)}."
+            return
         if not bool(self.weights.any()):
             yield f"None of the {len(self.coordinates)} {what} changes any weight: the context is ignored."
             return
@@ -117,7 +125,7 @@ class Sensitivity:
             f"Coordinate '{self.coordinates[best]}' moves weights most: {step} of it changes layer "
             f"'{self.layers[layer]}' by {float(weights[best, layer]):.1%} of its size."
         )
-        still = [name for name, column in zip(self.probes, self.outputs.T, strict=True) if not bool(column.any())]
+        still = self._where(~self.outputs.any(0), self.probes)
         if still:
             yield f"The outputs on {listed(still)} do not change at all, though weights do."
         if len(still) < len(self.probes):

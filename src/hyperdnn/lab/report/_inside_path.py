@@ -65,7 +65,7 @@ def _figure(found: ContextPath, probes: Sequence[int], measure: str) -> Figure:
     return Figure(
         title=f"From {first} to {second}: {what}",
         caption="Solid: networks generated on the way from one context to the other. Dashed: networks whose weights "
-        f"are mixed from those at the two ends. {found.findings()[0]}{left_out(len(probes), len(shown), 'lines')}",
+        f"are mixed from those at the two ends. {found.findings()[0]}{left_out(len(probes), len(shown), 'probes')}",
         alt=f"{what} of networks between {first} and {second}. {' '.join(found.findings())}",
         image=image,
     )

@@ -1,5 +1,7 @@
 """The figure of what each coordinate of a context does."""
 
+import math
+
 import torch
 
 from hyperdnn.inspect import Sensitivity
@@ -37,6 +39,7 @@ def sensitivity_figure(found: Sensitivity) -> Figure:
     ]
     labels = [short(found.coordinates[k], 16) for k in columns]
     usual = "one standard deviation" if bool((found.spread > 0).any()) else "one unit"
+    over = "of one context" if found.contexts == 1 else f"averaged over {found.contexts} contexts"
     with canvas() as (figure, axes):
         figure.set_size_inches(4.8, max(3.4, 1.6 + _ROW * len(names)))
         high = float(cells.nan_to_num(posinf=0.0).max())
@@ -47,6 +50,8 @@ def sensitivity_figure(found: Sensitivity) -> Figure:
         if len(columns) <= _ANNOTATED:
             for i, row in enumerate(cells.tolist()):
                 for j, value in enumerate(row):
+                    if not math.isfinite(value):
+                        continue
                     ink = "#ffffff" if value < 0.6 * high else "#000001"  # matplotlib leaves pure black to the page
                     axes.text(j, i, f"{value:.2g}", ha="center", va="center", color=ink, fontsize=7)
         if probes:
@@ -61,7 +66,7 @@ def sensitivity_figure(found: Sensitivity) -> Figure:
     return Figure(
         title="What each coordinate does",
         caption=f"Change of a layer's weights, and of outputs, for {usual} of a coordinate, as a share of their own "
-        f"size; by derivatives, averaged over {found.contexts} contexts."
+        f"size; by derivatives, {over}."
         + left_out(len(found.coordinates), len(columns), "coordinates")
         + left_out(len(found.layers), len(layers), "layers")
         + left_out(len(found.probes), len(probes), "probes"),
