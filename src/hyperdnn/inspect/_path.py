@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hyperdnn.errors import ConfigError, ContextError
 from hyperdnn.inspect._coordinates import coordinates
+from hyperdnn.inspect._layers import compared
 from hyperdnn.inspect._outcome import Mode, generated, loss_of, outputs, portions, rms
 from hyperdnn.inspect._plain import plain
 from hyperdnn.inspect._probe import Probe
@@ -189,7 +190,7 @@ def path(
         mixed = ({name: _between(pair[0], pair[1], places[part]) for name, pair in ends.items()} for part in parts)
         losses, changes, ways = _along(model, made, probes, mode)
         mixed_losses, mixed_changes, _ = _along(model, mixed, probes, mode)
-    squares = [float(tensor.double().square().sum()) for tensor in ends.values()]
+    flat = torch.cat([ends[name].detach().double().cpu().flatten() for name in compared(model.target)])
     return ContextPath(
         names=names,
         places=places,
@@ -200,8 +201,8 @@ def path(
         changes=changes,
         mixed_changes=mixed_changes,
         travelled=ways.cumsum(0),
-        distance=float(_moved({}, ends)[1]),
-        size=math.sqrt(sum(squares) / max(2 * model.target.layout.numel, 1)),
+        distance=float(_moved(model, {}, ends)[1]),
+        size=float(flat.square().mean().sqrt()),
     )
 
 
@@ -223,17 +224,18 @@ def _along(
     for weights in networks:
         found = [outputs(model, weights, probe, mode) for probe in probes]
         first = first or [one[:1] for one in found]
-        ways.append(_moved(last, weights))
+        ways.append(_moved(model, last, weights))
         losses.append(_stacked(map(loss_of, probes, found), ways[-1]))
         changes.append(_stacked((rms(one - start) for one, start in zip(found, first, strict=True)), ways[-1]))
         last = {name: tensor[-1:] for name, tensor in weights.items()}
     return torch.cat(losses, 1), torch.cat(changes, 1), torch.cat(ways)
 
 
-def _moved(last: Weights, weights: Weights) -> Tensor:
+def _moved(model: HyperDNN, last: Weights, weights: Weights) -> Tensor:
     """Root mean square difference of each network's weights from those before; `last` are before the first."""
     squares, numbers = torch.zeros((), dtype=torch.float64), 0
-    for name, tensor in weights.items():
+    for name in compared(model.target):
+        tensor = weights[name]
         rows = torch.cat([last.get(name, tensor[:1]), tensor]).flatten(1).double().cpu()
         squares = squares + rows.diff(dim=0).square().sum(1)
         numbers += rows.shape[1]
