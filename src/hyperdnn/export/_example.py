@@ -25,11 +25,13 @@ class Example:
         leaves: its inputs, without the containers that they come in.
         structure: these containers.
         sizes: of each input the dimensions that may have another size, with a name for each.
+        context: how many inputs, the last ones, are the context.
     """
 
     leaves: tuple[Any, ...]
     structure: Any
     sizes: tuple[Mapping[int, str], ...]
+    context: int = 0
 
     @property
     def inputs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -43,7 +45,7 @@ class Example:
         return sorted({name for sizes in self.sizes for name in sizes.values()})
 
     def call(self, run: Any) -> Any:
-        """What a network returns for it, whatever its mode: an export is of a network in evaluation."""
+        """What a network returns for it."""
         args, kwargs = self.inputs
         with torch.no_grad():
             return run(*args, **kwargs)
@@ -79,11 +81,14 @@ class Example:
         }
         return self.doubled(ones)
 
-    def others(self) -> Iterator["Example"]:
-        """Twice as many of each, and one of each."""
+    def others(self) -> Iterator[tuple[str, "Example"]]:
+        """What nothing of the example's own may have been written into the file for, each with a word for it."""
         if self.names:
-            yield self.doubled(self.names)
-            yield self._changed(lambda leaf, place, _: leaf.narrow(place, 0, 1))
+            yield "twice as many samples", self.doubled(self.names)
+            yield "one sample", self._changed(lambda leaf, place, _: leaf.narrow(place, 0, 1))
+        if self.context:
+            kept = len(self.leaves) - self.context
+            yield "another context", replace(self, leaves=(*self.leaves[:kept], *map(_another, self.leaves[kept:])))
 
     def doubled(self, names: Any) -> "Example":
         """The same with twice as many of some."""
@@ -126,7 +131,8 @@ def example_of(module: nn.Module, inputs: Any, *, context: Context | None, batch
     given = tree_leaves(context)
     # The context goes last in the call and therefore among the leaves.
     _, structure = tree_flatten((args, {**kwargs, "context": context}))
-    return Example((*data, *given), structure, (*sizes, *(_sizes(leaf, leading, None) for leaf in given)))
+    sizes += [_sizes(leaf, leading, None) for leaf in given]
+    return Example((*data, *given), structure, tuple(sizes), len(given))
 
 
 def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -156,6 +162,13 @@ def _sizes(leaf: Any, leading: int, batch: int | None) -> Mapping[int, str]:
             "or batch=None for sizes that are all fixed."
         )
     return names
+
+
+def _another(context: Tensor) -> Tensor:
+    """Another index; or the same numbers in another order, which keeps shares shares and directions directions."""
+    if context.is_floating_point():
+        return context.flip(-1) if context.ndim else -context
+    return (context == 0).to(context.dtype)
 
 
 def _kind(value: Any) -> str:

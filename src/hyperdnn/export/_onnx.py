@@ -1,6 +1,5 @@
 """A network as an ONNX file."""
 
-import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -46,8 +45,8 @@ def onnx(
             behind theirs. None if all sizes are fixed.
 
     Raises:
-        ExportError: if torch cannot follow the network, ONNX lacks one of its operators, onnxruntime does not run it, or
-            what was read back computes something else.
+        ExportError: if torch cannot follow the network, ONNX lacks one of its operators, onnxruntime does not run it,
+            or what was read back computes something else.
         ContextError: if a HyperDNN has no context, or a plain network has one.
         ConfigError: if the inputs do not fit.
         CheckpointError: if nothing can be written there.

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from hyperdnn.errors import CheckpointError, ExportError
@@ -76,7 +75,7 @@ def _compared(module: nn.Module, run: Run, example: Example) -> Difference:
             "numbers. model.bake(context) draws a network once and for all."
         )
     found = _checked(example.call(run), expected, "it was exported with")
-    for other, what in zip(example.others(), ("twice as many samples", "one sample"), strict=False):
+    for what, other in example.others():
         try:
             expected = other.call(module)
         except (RuntimeError, ValueError, TypeError, IndexError):
