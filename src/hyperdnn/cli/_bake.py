@@ -30,9 +30,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     bake = commands.add_parser(
         "bake",
         help="one context's network as a file for other tools",
-        description="Generates the network of one context from a trained run and writes it: its weights, a program that torch "
-        "runs, an ONNX file, or an adapter for PEFT. What was written is read back, and its outputs are compared "
-        "with the HyperDNN's own.",
+        description="Generates the network of one context from a trained run and writes it: its weights, a program "
+        "that torch runs, an ONNX file, or an adapter for PEFT. What was written is read back, and its outputs are "
+        "compared with the HyperDNN's own.",
         epilog='A context is its name ("task 3"), its number (3), or the numbers of a context vector (0.3,0.7; with '
         "--context=-1,2 if the first is negative).",
         allow_abbrev=False,

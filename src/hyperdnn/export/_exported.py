@@ -102,7 +102,7 @@ def _apart(one: Tensor, other: Tensor) -> float:
     """The largest difference; equal infinities and nan in the same places are none."""
     one, other = one.cpu().double(), other.cpu().double()
     same = (one == other) | (one.isnan() & other.isnan())
-    apart = torch.where(same, 0.0, (one - other).abs()).nan_to_num(nan=torch.inf)
+    apart = torch.where(same, 0.0, (one - other).abs()).nan_to_num(nan=torch.inf, posinf=torch.inf)
     return apart.max().item() if apart.numel() else 0.0
 
 

@@ -17,10 +17,11 @@ from hyperdnn.export._example import Example
 
 __all__ = ["evaluating", "first_line", "quiet", "trace"]
 
-_LOGGERS = ("torch.onnx", "torch.fx", "torch.export", "onnxscript", "onnx_ir")
+_LOGGERS = ("torch.onnx", "torch.fx", "torch.export", "torch._subclasses", "onnxscript", "onnx_ir")
 _WARNINGS = (  # of torch, about itself: nothing that a caller could do otherwise
     r".*LeafSpec.* is deprecated",  # its exporter copies what it deprecates
     r"The tensor attributes .*_flat_weights",  # a recurrent layer's own list of its parameters
+    r"# ONNX model has different number of inputs",  # constants are none; sizes then go without names
     r"# The axis name: ",  # one name for a size that several inputs share is what is wanted
 )
 
@@ -31,6 +32,7 @@ def trace(module: nn.Module, example: Example) -> ExportedProgram:
     Raises:
         ExportError: if something in the network is not the same for every input, naming the line.
     """
+    example.call(module)  # inputs that do not fit are the network's own error
     roomy = example.with_room()
     args, kwargs = roomy.inputs
     shapes = roomy.shapes(module, {name: Dim(name) for name in roomy.names})

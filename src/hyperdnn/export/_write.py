@@ -1,10 +1,10 @@
 """Write a file, read it back, compare; only then it takes its place."""
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import nn
@@ -46,21 +46,19 @@ def write(
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """A path of the same name in a folder of its own, from which everything moves to its place in the end."""
-    try:
-        if path.is_dir():
-            raise CheckpointError(f"{path} is a folder: name a file to export into.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent)
-        Path(folder.name, path.name).touch()  # a name that cannot be is refused before there is work to lose
-    except (FileExistsError, NotADirectoryError) as error:
-        raise CheckpointError(f"{path.parent} is a file, not a folder to export into.") from error
-    except CheckpointError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        raise CheckpointError(f"{path} cannot be exported into: {error}.") from error
-    with folder:
-        yield Path(folder.name, path.name)
-        for file in sorted(Path(folder.name).iterdir()):
+    if os.path.isdir(path):  # the method fails for names that cannot be
+        raise CheckpointError(f"{path} is a folder: name a file to export into.")
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix=".export-", dir=path.parent)))
+            (folder / path.name).touch()  # a name that cannot be is refused before there is work to lose
+        except (FileExistsError, NotADirectoryError) as error:
+            raise CheckpointError(f"{path.parent} is a file, not a folder to export into.") from error
+        except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+            raise CheckpointError(f"{path} cannot be exported into: {error}.") from error
+        yield folder / path.name
+        for file in sorted(folder.iterdir()):
             os.replace(file, path.parent / file.name)
 
 
@@ -74,7 +72,7 @@ def _compared(module: nn.Module, run: Run, example: Example) -> Difference:
             f"{type(module).__name__} returns something else in each call, which no file does: it draws random "
             "numbers. model.bake(context) draws a network once and for all."
         )
-    found = _checked(example.call(run), expected, "it was exported with")
+    found = _checked(example.call(run), expected, "the example")
     for what, other in example.others():
         try:
             expected = other.call(module)
