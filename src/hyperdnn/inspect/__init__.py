@@ -2,11 +2,13 @@
 
 `summary` says who generates what and how large it is; `classify` what kind of hypernet it is; `check_init` measures how
 generated weights and the target's activations start; `health` whether a generator is dead or its weights explode, at
-any time of training. A `Probe` is data to look at generated networks with.
+any time of training. A `Probe` is data to look at generated networks with; `coordinates` are numbers of contexts that
+can be moved.
 """
 
 from hyperdnn.inspect._check_init import InitReport, LayerStart, check_init
 from hyperdnn.inspect._classify import Classification, Conditioning, Criterion, classify
+from hyperdnn.inspect._coordinates import Coordinates, coordinates
 from hyperdnn.inspect._health import Ailment, Finding, Health, TensorHealth, health
 from hyperdnn.inspect._probe import Probe
 from hyperdnn.inspect._summary import summary
@@ -15,6 +17,7 @@ __all__ = [
     "Ailment",
     "Classification",
     "Conditioning",
+    "Coordinates",
     "Criterion",
     "Finding",
     "Health",
@@ -24,6 +27,7 @@ __all__ = [
     "TensorHealth",
     "check_init",
     "classify",
+    "coordinates",
     "health",
     "summary",
 ]
