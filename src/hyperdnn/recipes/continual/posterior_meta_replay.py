@@ -4,8 +4,7 @@ Henning et al., "Posterior Meta-Replay for Continual Learning", NeurIPS 2021 (ar
 
 Continual learning where nobody says which task a sample belongs to. A task-conditioned hypernet generates, chunk by
 chunk, not weights but a distribution over weights for each task, and keeps those of earlier tasks as it would keep
-weights. A sample is shown to networks of all tasks, several drawn for each: where they are sure and agree, it belongs.
-One network for each task is sure of too much.
+weights. A sample is shown to several networks of each task: where they agree, it belongs. One is sure of too much.
 
 Faithful.
     The loss: expected cross-entropy under the task's Gaussian (Bayes by backprop), its tempered KL divergence from a
