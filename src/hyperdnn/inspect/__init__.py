@@ -3,20 +3,25 @@
 `summary` says who generates what and how large it is; `classify` what kind of hypernet it is; `check_init` measures how
 generated weights and the target's activations start; `health` whether a generator is dead or its weights explode, at
 any time of training. A `Probe` is data to look at generated networks with; `coordinates` are numbers of contexts that
-can be moved.
+can be moved. `path` runs the networks between two contexts, `sensitivity` tells what each coordinate does, and `swap`
+which layers carry the difference between two contexts.
 """
 
 from hyperdnn.inspect._check_init import InitReport, LayerStart, check_init
 from hyperdnn.inspect._classify import Classification, Conditioning, Criterion, classify
 from hyperdnn.inspect._coordinates import Coordinates, coordinates
 from hyperdnn.inspect._health import Ailment, Finding, Health, TensorHealth, health
+from hyperdnn.inspect._path import ContextPath, path
 from hyperdnn.inspect._probe import Probe
+from hyperdnn.inspect._sensitivity import Sensitivity, sensitivity
 from hyperdnn.inspect._summary import summary
+from hyperdnn.inspect._swap import Swap, swap
 
 __all__ = [
     "Ailment",
     "Classification",
     "Conditioning",
+    "ContextPath",
     "Coordinates",
     "Criterion",
     "Finding",
@@ -24,10 +29,15 @@ __all__ = [
     "InitReport",
     "LayerStart",
     "Probe",
+    "Sensitivity",
+    "Swap",
     "TensorHealth",
     "check_init",
     "classify",
     "coordinates",
     "health",
+    "path",
+    "sensitivity",
     "summary",
+    "swap",
 ]
