@@ -9,12 +9,28 @@ from torch import Tensor
 from hyperdnn.explore._look import Look
 from hyperdnn.explore._picture import grid, pictures
 from hyperdnn.explore._scene import Scene
-from hyperdnn.explore._style import CURRENT, PINNED, Plot, axis, cells, empty, marker, numbers, plot
+from hyperdnn.explore._style import (
+    CURRENT,
+    DIVERGING,
+    HATCHED,
+    TRUTH,
+    Plot,
+    axis,
+    cells,
+    empty,
+    heading,
+    marker,
+    numbers,
+    plot,
+)
+from hyperdnn.inspect._map import Map
 
 __all__ = ["losses_figure", "maps_figure", "weights_figure"]
 
 _NAMED: Final = 12  # points that have room for their names
 _BARS: Final = 24
+_BARE: Final[Mapping[str, Any]] = {"showgrid": False, "zeroline": False}
+_SQUARE: Final[Mapping[str, Any]] = {"scaleratio": 1, "constrain": "range"}  # distances are the same both ways
 
 
 def maps_figure(scene: Scene, look: Look, pinned: Look | None) -> Plot:
@@ -35,17 +51,16 @@ def maps_figure(scene: Scene, look: Look, pinned: Look | None) -> Plot:
     if own:
         first = (*scene.view.coordinates, *axes[len(scene.view.coordinates) :])[:2]
     else:
-        first = ("1st principal component", "2nd principal component")
+        first = _components(scene.contexts_map)
+    second = _components(scene.weights_map)
     of = "contexts" if scene.own else "contexts' features"
     return plot(
         data,
-        xaxis=axis(first[0], domain=[0, 0.44]),
-        yaxis=axis(first[1]),
-        xaxis2=axis("1st principal component", domain=[0.56, 1], anchor="y2"),
-        yaxis2=axis("2nd principal component", anchor="x2"),
-        annotations=[_heading(of, 0.22), _heading("generated weights", 0.78)],
-        margin={"l": 52, "r": 12, "t": 62, "b": 40},
-        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.12, "yanchor": "bottom"},
+        xaxis=axis(first[0], domain=[0, 0.42]),
+        yaxis=axis(first[1], **_SQUARE, scaleanchor="x"),
+        xaxis2=axis(second[0], domain=[0.58, 1], anchor="y2"),
+        yaxis2=axis(second[1], **_SQUARE, scaleanchor="x2", anchor="x2"),
+        annotations=[heading(of, 0.21), heading("generated weights", 0.79)],
     )
 
 
@@ -64,22 +79,22 @@ def weights_figure(scene: Scene, look: Look, pinned: Look | None, layer: str) ->
     if not bool(tensor.isfinite().all()):
         return empty(f"{int((~tensor.isfinite()).sum()):,} of {tensor.numel():,} weights are not finite")
     scale, apart = scene.limits[layer]
-    width = 0.42 if pinned else 1.0
-    data = [_heat(pictures(tensor[None])[0], tensor, scale, "", 1.0 if pinned is None else width)]
+    width = 0.93 if pinned is None else 0.34
+    data = [_heat(pictures(tensor[None])[0], tensor, scale, "", width)]
     layout = grid(tuple(tensor.shape))
     parts: dict[str, Any] = {
-        "xaxis": axis(layout.axes[1], domain=[0, width], showgrid=False, zeroline=False),
-        "yaxis": axis(layout.axes[0], autorange="reversed", showgrid=False, zeroline=False),
-        "annotations": [_heading(layout.note if pinned is None else "this context", width / 2)],
+        "xaxis": axis(layout.axes[1], domain=[0, width], dtick=_tick(layout.columns), **_BARE),
+        "yaxis": axis(layout.axes[0], autorange="reversed", dtick=_tick(layout.rows), **_BARE),
+        "annotations": [heading(layout.note if pinned is None else "this context", width / 2)],
     }
     if layout.rows == 1:
         parts["yaxis"]["visible"] = False
     if pinned is not None:
         change = (tensor - pinned.weights[layer])[None]
-        data.append(_heat(pictures(change)[0], tensor, apart, "2", 1.0))
-        parts["xaxis2"] = {**parts["xaxis"], "domain": [0.58, 1], "anchor": "y2"}
+        data.append(_heat(pictures(change)[0], tensor, apart, "2", 0.93))
+        parts["xaxis2"] = {**parts["xaxis"], "domain": [0.59, 0.93], "anchor": "y2"}
         parts["yaxis2"] = {**parts["yaxis"], "anchor": "x2", "title": None}
-        parts["annotations"].append(_heading("minus the pinned one", 0.79))
+        parts["annotations"].append(heading("minus the pinned one", 0.76))
     return plot(data, **parts)
 
 
@@ -157,14 +172,13 @@ def _bars(scene: Scene, look: Look, pinned: Look | None) -> Plot:
         {**bar, "name": "this context", "y": numbers(look.losses[k] for k in shown), "marker": {"color": CURRENT}}
     ]
     if pinned is not None:
-        hatched = {"color": "#ffffff", "line": {"color": PINNED, "width": 1}, "pattern": {"shape": "/", "fgcolor": PINNED}}
-        data.append({**bar, "name": "pinned", "y": numbers(pinned.losses[k] for k in shown), "marker": hatched})
+        data.append({**bar, "name": "pinned", "y": numbers(pinned.losses[k] for k in shown), "marker": HATCHED})
     own = [probes[k].context for k in shown]
     if not scene.trouble and any(context is not None for context in own):
         pairs = zip(shown, own, strict=True)
         best = numbers(math.nan if context is None else scene.losses[context, k].item() for k, context in pairs)
-        line = {"symbol": "line-ew", "size": 18, "line": {"width": 3, "color": "#0072b2"}}
-        data.append({"type": "scatter", "mode": "markers", "name": "its own context", "x": names, "y": best})
+        line = {"symbol": "line-ew", "size": 18, "line": {"width": 3, "color": TRUTH}}
+        data.append({"type": "scatter", "mode": "markers", "name": "the data's own context", "x": names, "y": best})
         data[-1] = {**data[-1], "marker": line}
     measures = sorted({probes[k].measure for k in shown})
     return plot(data, xaxis=axis("data", type="category"), yaxis=axis(" / ".join(measures), rangemode="tozero"))
@@ -178,8 +192,7 @@ def _heat(values: Tensor, tensor: Tensor, limit: float, panel: str, right: float
         "zmin": -limit,
         "zmax": limit,
         "zmid": 0,
-        "colorscale": "RdBu",
-        "reversescale": True,
+        "colorscale": DIVERGING,
         "dx": layout.block[1],
         "dy": layout.block[0],
         "xaxis": f"x{panel}",
@@ -189,7 +202,12 @@ def _heat(values: Tensor, tensor: Tensor, limit: float, panel: str, right: float
     }
 
 
-def _heading(words: str, x: float) -> Mapping[str, Any]:
-    place = {"x": x, "y": 1.0, "xref": "paper", "yref": "paper", "yanchor": "bottom", "showarrow": False}
-    return {"text": words, "font": {"size": 12}, **place}
+def _components(chart: Map) -> tuple[str, str]:
+    """Titles of a map's axes, with the share of the variance that lies along each."""
+    first, second = chart.shares or (0.0, 0.0)
+    return f"1st component ({first:.0%})", f"2nd component ({second:.0%})"
 
+
+def _tick(count: int) -> int | None:
+    """One tick for each of a few; plotly decides for many."""
+    return 1 if count <= 12 else None

@@ -8,17 +8,26 @@ from torch import Tensor
 
 from hyperdnn.explore._look import Look
 from hyperdnn.explore._scene import Scene
-from hyperdnn.explore._style import CURRENT, GREY, PINNED, Plot, axis, cells, empty, marker, numbers, plot
+from hyperdnn.explore._style import (
+    CURRENT,
+    DIVERGING,
+    HATCHED,
+    PINNED,
+    TRUTH,
+    Plot,
+    axis,
+    cells,
+    empty,
+    heading,
+    marker,
+    numbers,
+    plot,
+)
 from hyperdnn.inspect import Probe
 
 __all__ = ["outputs_figure"]
 
 _HEADS: Final = 3  # outputs of one input, each with its own classes, that there is room for
-_HATCHED: Final[Mapping[str, Any]] = {
-    "color": "#ffffff",
-    "line": {"color": PINNED, "width": 1},
-    "pattern": {"shape": "/", "fgcolor": PINNED},
-}
 
 
 def outputs_figure(scene: Scene, look: Look, pinned: Look | None, probe: int, sample: int) -> Plot:
@@ -67,15 +76,16 @@ def _classes(data: Probe, outputs: Tensor, other: Tensor | None, sample: int) ->
         bar = {"type": "bar", "x": classes, "hovertemplate": "class %{x}: %{y:.1%}", **place}
         traces.append({**bar, "name": "this context", "y": numbers(shares.tolist()), "marker": {"color": CURRENT}})
         if then is not None:
-            traces.append({**bar, "name": "pinned", "y": numbers(then[head].tolist()), "marker": _HATCHED})
+            traces.append({**bar, "name": "pinned", "y": numbers(then[head].tolist()), "marker": HATCHED})
         if head < len(true) and float(true[head]).is_integer():
-            mark = {"symbol": "triangle-down", "size": 11, "color": "#0072b2"}
+            mark = {"symbol": "triangle-down", "size": 11, "color": TRUTH}
             spot = {"mode": "markers", "x": [int(true[head])], "y": [1.06], "marker": mark, "cliponaxis": False}
             traces.append({"type": "scatter", "name": "true class", "hovertemplate": "true class", **spot, **place})
         name = "class" if len(now) == 1 else f"class, output {head + 1}"
         parts[f"xaxis{panel}"] = axis(name, domain=[x0 + 0.04, x0 + width], anchor=f"y{panel}", dtick=_tick(classes))
-        title = "probability" if head == 0 else None
-        parts[f"yaxis{panel}"] = axis(title or "", range=[0, 1.12], tickformat=".0%", anchor=f"x{panel}", nticks=6)
+        title = "probability" if head == 0 else ""
+        scale = {"range": [0, 1.12], "tickformat": ".0%", "nticks": 6, "showticklabels": head == 0}
+        parts[f"yaxis{panel}"] = axis(title, anchor=f"x{panel}", **scale)
     return plot(traces, **parts)
 
 
@@ -95,7 +105,7 @@ def _picture(data: Probe, outputs: Tensor, other: Tensor | None) -> Plot:
         image = pixels.reshape(*data.side, -1).float()
         traces.append(_image(image, panel, signed=signed))
         parts.update(_frame(panel, (k * width, (k + 1) * width - 0.02)))
-        parts["annotations"].append(_under(name, (k + 0.5) * width))
+        parts["annotations"].append(heading(name, (k + 0.5) * width))
     return plot(traces, **parts)
 
 
@@ -122,12 +132,12 @@ def _numbers(data: Probe, outputs: Tensor, other: Tensor | None, sample: int) ->
     traces, parts = _input(data.inputs[sample])
     series = [("this context", outputs[sample], {"color": CURRENT})]
     if other is not None:
-        series.append(("pinned", other[sample], dict(_HATCHED)))
+        series.append(("pinned", other[sample], dict(HATCHED)))
     place = {"type": "bar", "xaxis": "x2", "yaxis": "y2"}
     for name, values, style in series:
         traces.append({**place, "name": name, "y": numbers(values.reshape(-1).float().tolist()), "marker": style})
     if data.targets is not None and data.targets[sample].numel() == outputs[sample].numel():
-        line = {"symbol": "line-ew", "size": 18, "line": {"width": 3, "color": "#0072b2"}}
+        line = {"symbol": "line-ew", "size": 18, "line": {"width": 3, "color": TRUTH}}
         y = numbers(data.targets[sample].reshape(-1).float().tolist())
         traces.append({**place, "type": "scatter", "mode": "markers", "name": "given", "y": y, "marker": line})
     left = 0.38 if len(traces) > len(series) + 1 else 0.0
@@ -145,7 +155,7 @@ def _input(inputs: Tensor) -> tuple[list[Mapping[str, Any]], dict[str, Any]]:
     image = (image - low) / (high - low) if high > low else torch.zeros_like(image)
     return [_image(image.movedim(0, -1), "", signed=False)], {
         **_frame("", (0.0, 0.28)),
-        "annotations": [_under("input", 0.14)],
+        "annotations": [heading("input", 0.14)],
     }
 
 
@@ -155,24 +165,20 @@ def _image(image: Tensor, panel: str, *, signed: bool) -> Mapping[str, Any]:
     if image.shape[-1] == 3 and not signed:
         pixels = (255 * image.clamp(0, 1)).round().to(torch.uint8).tolist()
         return {"type": "image", "z": pixels, **place}
-    low, colours = (-1, "RdBu") if signed else (0, "Greys")
-    scale = {"zmin": low, "zmax": 1, "colorscale": colours, "reversescale": True, "showscale": False}
+    colours = DIVERGING if signed else [[0, "#000000"], [1, "#ffffff"]]
+    scale = {"zmin": -1 if signed else 0, "zmax": 1, "colorscale": colours, "showscale": False}
     return {"type": "heatmap", "z": cells(image.mean(-1)), **scale, **place}
 
 
 def _frame(panel: str, domain: tuple[float, float]) -> dict[str, Any]:
     """Axes of a picture: square pixels, the first row above, no ticks."""
     bare = {"showgrid": False, "zeroline": False, "ticks": "", "showticklabels": False}
-    y = {**bare, "autorange": "reversed", "scaleanchor": f"x{panel}", "constrain": "domain", "anchor": f"x{panel}"}
+    square = {"scaleanchor": f"x{panel}", "constrain": "domain", "constraintoward": "top"}
+    y = {**bare, **square, "autorange": "reversed", "anchor": f"x{panel}"}
     return {
         f"xaxis{panel}": {**bare, "domain": list(domain), "constrain": "domain", "anchor": f"y{panel}"},
         f"yaxis{panel}": y,
     }
-
-
-def _under(words: str, x: float) -> Mapping[str, Any]:
-    place = {"x": x, "y": -0.02, "xref": "paper", "yref": "paper", "yanchor": "top", "showarrow": False}
-    return {"text": words, "font": {"size": 12, "color": GREY}, **place}
 
 
 def _tick(values: Any) -> int | None:

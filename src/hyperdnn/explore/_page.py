@@ -26,11 +26,14 @@ _OWN: Final = -1  # stands for the probe that belongs to the picked context
 _FIGURES: Final = ("maps", "losses", "weights", "outputs")
 _CSS: Final = """
 footer { display: none !important; }
-.numbers { width: 100%; font-size: 13px; border-collapse: collapse; }
-.numbers th, .numbers td { text-align: left; padding: 3px 6px; border-bottom: 1px solid #e6e8eb; font-weight: normal; }
-.numbers td { font-variant-numeric: tabular-nums; }
-.numbers thead th { color: #59636e; }
+.gradio-container .numbers { width: 100%; font-size: 13px; line-height: 1.3; border-collapse: collapse; }
+.gradio-container .numbers :is(th, td) {
+  text-align: left; padding: 4px 6px 4px 0; border: 0; border-bottom: 1px solid #d1d9e0; font-weight: normal;
+}
+.gradio-container .numbers td { font-variant-numeric: tabular-nums; }
+.gradio-container .numbers thead th { color: #59636e; }
 .here { font-size: 16px; font-weight: 600; margin: 0; }
+#trouble:not(:has(p)) { display: none; }
 .trouble { border-left: 4px solid #d55e00; padding: 4px 10px; margin: 0; }
 .thumbnails { display: flex; gap: 16px; } .thumbnails figure { margin: 0; font-size: 12px; }
 .thumbnails img { width: 84px; image-rendering: pixelated; border: 1px solid #c4c9cf; display: block; }
@@ -71,15 +74,15 @@ class Page:
         view, layers = self._scene.view, self._scene.limits
         gradio.Markdown(f"## {title}")
         with gradio.Row():
-            with gradio.Column(scale=3, min_width=300):
+            with gradio.Column(scale=4, min_width=330):
                 self.here = gradio.HTML(elem_id="here")
                 self.panel = Panel(gradio, self._scene, self._controls)
                 with gradio.Row():
-                    self.pin = gradio.Button("Pin this context", size="sm", elem_id="pin")
-                    self.unpin = gradio.Button("Unpin", size="sm", elem_id="unpin")
+                    self.pin = gradio.Button("Pin this context", size="sm", min_width=90, elem_id="pin")
+                    self.unpin = gradio.Button("Unpin", size="sm", min_width=90, elem_id="unpin")
+                    self.save = gradio.Button("Export", size="sm", min_width=90, elem_id="export")
                 self.trouble = gradio.HTML(elem_id="trouble")
                 self.words = gradio.HTML(elem_id="words")
-                self.save = gradio.Button("Export", size="sm", elem_id="export")
                 self.files = gradio.Files(label="exported", visible=False, elem_id="files")
             with gradio.Column(scale=5, min_width=400):
                 self.maps = gradio.Plot(label=f"Where this {view.context} is", elem_id="maps")
@@ -101,11 +104,13 @@ class Page:
         if self._controls.kind == "known" and any(probe.context is not None for probe in view.probes):
             choices.insert(0, (f"the {view.context}'s own", _OWN))
         first = choices[0][1] if choices else None
-        self.probe = gradio.Dropdown(choices, value=first, label="data", elem_id="probe", scale=2)
+        self.probe = gradio.Dropdown(choices, value=first, label="data", elem_id="probe", min_width=150)
         most = max((len(probe.inputs) for probe in view.probes), default=1)
         single = view.shows != "picture" and most > 1
-        self.sample = gradio.Slider(0, max(most - 1, 1), 0, step=1, label="input", visible=single, elem_id="sample", scale=3)
-        self.another = gradio.Button("Draw an input", size="sm", visible=single, elem_id="another", scale=1)
+        self.sample = gradio.Slider(
+            0, max(most - 1, 1), 0, step=1, label="input", visible=single, elem_id="sample", min_width=150
+        )
+        self.another = gradio.Button("Draw an input", size="sm", visible=single, elem_id="another", min_width=90)
 
     def _connect(self, gradio: Any, blocks: Any) -> None:
         inputs = {*self.panel.inputs, self.pinned, self.layer, self.probe, self.sample}
@@ -118,7 +123,9 @@ class Page:
         gradio.on(self.pin.click, self._pin, outputs=[self.pinned, *seen], **common)
         gradio.on(self.unpin.click, self._unpin, outputs=[self.pinned, *seen], **common)
         gradio.on(self.layer.input, self._weights_only, outputs=[self.trouble, self.weights], **latest)
-        gradio.on([self.probe.input, self.sample.input], self._outputs_only, outputs=[self.words, self.outputs], **latest)
+        gradio.on(
+            [self.probe.input, self.sample.input], self._outputs_only, outputs=[self.words, self.outputs], **latest
+        )
         gradio.on(self.another.click, self._draw_input, outputs=[self.sample, self.words, self.outputs], **common)
         gradio.on(self.save.click, self._export, outputs=[self.trouble, self.files], **common)
 

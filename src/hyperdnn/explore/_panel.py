@@ -47,7 +47,7 @@ class Panel:
         known = [(name, k) for k, name in enumerate(view.names)]
         start = controls.start.tolist()
         picked = int((scene.known - controls.start).abs().sum(1).argmin())
-        label = view.context if not own else f"go to a known {view.context}"
+        label = f"this {view.context}" if not own else f"go to a known {view.context}"
         self.first = gradio.Dropdown(known, value=picked, label=label, elem_id="first")
         self._sliders = [
             gradio.Slider(

@@ -46,8 +46,8 @@ def grid(shape: tuple[int, ...]) -> Grid:
             columns *= shape[-1]
             axes = ("output channel, kernel" if len(shape) > 3 else "output channel", "input channel, kernel")
     block = (max(math.ceil(rows / MOST), 1), max(math.ceil(columns / MOST), 1))
-    size = " × ".join(map(str, shape)) if shape else "1"
-    means = "" if block == (1, 1) else f"; a cell is the mean of {block[0]} × {block[1]} weights"
+    size = " x ".join(map(str, shape)) if shape else "1"
+    means = "" if block == (1, 1) else f"; a cell is the mean of {block[0]} x {block[1]} weights"
     return Grid(rows=rows, columns=columns, block=block, note=f"{size}{means}", axes=axes)
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from hyperdnn.errors import ConfigError, ContextError, HyperDNNError
 from hyperdnn.explore._look import Look
 from hyperdnn.explore._picture import pictures
-from hyperdnn.explore._plane import Map, flat_map
 from hyperdnn.inspect import coordinates
+from hyperdnn.inspect._map import Map, flat_map
 from hyperdnn.inspect._vitals import undisturbed
 from hyperdnn.lab import View
 from hyperdnn.typing import Weights
@@ -67,7 +67,7 @@ class Scene:
         self._same = _same_inputs(view)
         with self._lock, undisturbed(view.model):
             self._measure_known()
-        self.contexts_map: Map = flat_map(self.known)
+        self.contexts_map: Map = flat_map(self.known.nan_to_num())
 
     def look(self, row: Tensor) -> Look:
         """Everything at one place.

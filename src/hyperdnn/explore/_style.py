@@ -1,5 +1,4 @@
-"""How all figures look: plotly's own data, as it is sent to the browser, and colours that a colour-blind reader tells
-apart; nothing is said by colour alone."""
+"""How all figures look, as plotly's own data; a colour-blind reader can tell all of it apart."""
 
 import base64
 import math
@@ -9,7 +8,24 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-__all__ = ["CURRENT", "GREY", "KNOWN", "PINNED", "Plot", "axis", "cells", "empty", "layout", "marker", "numbers", "plot"]
+__all__ = [
+    "CURRENT",
+    "DIVERGING",
+    "GREY",
+    "HATCHED",
+    "KNOWN",
+    "PINNED",
+    "TRUTH",
+    "Plot",
+    "axis",
+    "cells",
+    "empty",
+    "heading",
+    "layout",
+    "marker",
+    "numbers",
+    "plot",
+]
 
 Plot = dict[str, Any]
 """A figure: ``data``, ``layout`` and ``config``."""
@@ -20,12 +36,25 @@ CURRENT: Final = "#d55e00"
 PINNED: Final = "#000000"
 GREY: Final = "#767676"
 
+TRUTH: Final = "#0072b2"
+HATCHED: Final[Mapping[str, Any]] = {
+    "color": "#ffffff",
+    "line": {"color": PINNED, "width": 1},
+    "pattern": {"shape": "/", "fgcolor": PINNED},
+}
+DIVERGING: Final = [  # ColorBrewer's RdBu, from -1 to 1: told apart by all kinds of colour-blind readers
+    [k / 8, colour]
+    for k, colour in enumerate(
+        ["#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b"]
+    )
+]
+
 _SHAPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "known": {"symbol": "circle", "size": 8, "color": KNOWN, "line": {"width": 1, "color": "#0072b2"}},
     "current": {"symbol": "star", "size": 17, "color": CURRENT, "line": {"width": 1, "color": "#ffffff"}},
     "pinned": {"symbol": "square-open", "size": 13, "color": PINNED, "line": {"width": 2}},
 }
-_MARGIN: Final = {"l": 52, "r": 12, "t": 34, "b": 40}
+_MARGIN: Final = {"l": 52, "r": 12, "t": 52, "b": 40}
 
 
 def marker(role: str) -> Mapping[str, Any]:
@@ -50,8 +79,16 @@ def layout() -> dict[str, Any]:
         "paper_bgcolor": "#ffffff",
         "plot_bgcolor": "#ffffff",
         "margin": dict(_MARGIN),
-        "height": 290,
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
+        "height": 300,
+        "legend": {  # at the right: the component's own label is at the left
+            "orientation": "h",
+            "x": 1,
+            "xanchor": "right",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "font": {"size": 11},
+        },
         "hoverlabel": {"font": {"size": 12}},
     }
 
@@ -65,6 +102,12 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
         "automargin": True,
         **more,
     }
+
+
+def heading(words: str, x: float) -> dict[str, Any]:
+    """Words above a panel of a figure, around a place from 0 to 1."""
+    place = {"x": x, "y": 1, "xanchor": "center", "yanchor": "bottom", "xref": "paper", "yref": "paper"}
+    return {"text": words, "showarrow": False, "font": {"size": 12}, **place}
 
 
 def cells(values: Tensor) -> dict[str, Any]:

@@ -21,20 +21,20 @@ def numbers_table(scene: Scene, look: Look, pinned: Look | None, probe: int | No
         probe: number of the probe whose loss is meant; None where there is none.
     """
     names = scene.view.names
-    rows = [("norm", "norm of generated weights", _number(look.norm), pinned and _number(pinned.norm), "")]
+    rows = [("norm", "weights, norm", _number(look.norm), pinned and _number(pinned.norm), "")]
     apart = "" if pinned is None else _number(difference(look, pinned))
-    rows.append(("apart", "RMS difference of weights", "", "", apart))
+    rows.append(("apart", "weights, RMS difference", "", "", apart))
     nearest = [f"{names[one.nearest]}, at {_number(one.distance)}" if one else "" for one in (look, pinned)]
     rows.append(("nearest", f"nearest known {scene.view.context}", nearest[0], nearest[1], ""))
     if probe is not None and scene.view.probes[probe].loss is not None:
         data = scene.view.probes[probe]
         now, then = look.losses[probe], math.nan if pinned is None else pinned.losses[probe]
-        title = f"{data.measure} on {data.name}"
+        title = f"{data.name}, {data.measure}"
         rows.append(("loss", title, _number(now), _number(then), _number(now - then, sign=True)))
     if probe is not None and pinned is not None:
         one, other = look.outputs[probe], pinned.outputs[probe]
         if one is not None and other is not None:
-            rows.append(("outputs", "RMS difference of outputs", "", "", _number(_rms(one - other))))
+            rows.append(("outputs", "outputs, RMS difference", "", "", _number(_rms(one - other))))
     rows = [row for row in rows if any(row[2:])]
     head = "<tr><th></th><th>this</th>" + ("<th>pinned</th><th>difference</th>" if pinned else "") + "</tr>"
     lines = [
