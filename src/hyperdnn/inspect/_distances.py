@@ -14,11 +14,12 @@ from hyperdnn.inspect._probe import Probe
 from hyperdnn.inspect._spread import SAME, spread
 from hyperdnn.inspect._statistics import weights_of
 from hyperdnn.inspect._vitals import undisturbed
-from hyperdnn.inspect._weight_words import listed
+from hyperdnn.inspect._weight_words import listed, share
 from hyperdnn.models import HyperDNN
 from hyperdnn.typing import Context
 
 __all__ = ["NetworkDistances", "network_distances"]
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +59,8 @@ class NetworkDistances:
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain values; None stands where a number is not finite or missing."""
-        return plain(self) | {"correlation": plain(self.correlation), "findings": list(self.findings())}
+        data: dict[str, Any] = plain(self)
+        return data | {"correlation": plain(self.correlation), "findings": list(self.findings())}
 
     def __str__(self) -> str:
         width = max(len("contexts"), *(len(name) for name in self.names))
@@ -76,7 +78,9 @@ class NetworkDistances:
             return
         outputs, weights = self.outputs[tuple(pairs)], self.weights[tuple(pairs)]
         if not bool(outputs.isfinite().all()):
-            broken = [name for name, row in zip(self.names, self.outputs, strict=True) if not bool(row.isfinite().any())]
+            broken = [
+                name for name, row in zip(self.names, self.outputs, strict=True) if not bool(row.isfinite().any())
+            ]
             yield f"Outputs are not finite{f': {listed(broken)}' if broken else ''}."
             return
         if float(outputs.max()) <= SAME * self.size:
@@ -84,17 +88,13 @@ class NetworkDistances:
             yield f"All {len(self.names)} networks do the same on these inputs{same}."
             return
         far = listed([self.names[k] for k in pairs[:, int(outputs.argmax())].tolist()])
-        share = float(outputs.square().mean().sqrt()) / self.size
-        yield (
-            f"On the same inputs the outputs of two networks differ by {100 * share:.3g} % of their size on average, "
-            f"most those of {far}."
-        )
+        mean, several = float(outputs.square().mean().sqrt()) / self.size, len(outputs) > 1
+        most = f" on average, most those of {far}" if several else ""
+        yield f"On the same inputs the outputs of two networks differ by {share(mean)} of their size{most}."
         if self.disagreement is not None:
             apart = self.disagreement[tuple(pairs)]
-            yield (
-                f"Two networks give different classes to {float(apart.mean()):.0%} of the inputs on average, from "
-                f"{float(apart.min()):.0%} to {float(apart.max()):.0%}."
-            )
+            ends = f" on average, between {share(float(apart.min()))} and {share(float(apart.max()))}" if several else ""
+            yield f"Two networks give different classes to {share(float(apart.mean()))} of the inputs{ends}."
         if pairs.shape[1] > 2 and self.correlation == self.correlation:
             strength = abs(self.correlation)
             how = "says much" if strength > 0.7 else "says something" if strength > 0.3 else "says little"

@@ -102,5 +102,6 @@ def spread(rows: Tensor) -> Spread:
 
 def portions(flat: Tensor) -> Iterator[Tensor]:
     """Columns of ``(n, d)``, some at a time, in double precision on the CPU."""
-    for part in flat.split(max(_PORTION // len(flat), 1), dim=1):
-        yield part.cpu().double()
+    step = max(_PORTION // len(flat), 1)
+    for first in range(0, flat.shape[1], step):
+        yield flat[:, first : first + step].cpu().double()

@@ -9,15 +9,16 @@ from torch import Tensor
 
 from hyperdnn.errors import ConfigError, ContextError
 from hyperdnn.inspect._contexts import typical_contexts
+from hyperdnn.inspect._outcome import solid
 from hyperdnn.inspect._plain import plain
 from hyperdnn.inspect._spread import Spread, spread
 from hyperdnn.inspect._vitals import undisturbed
 from hyperdnn.inspect._weight_words import facts, troubles
 from hyperdnn.models import HyperDNN
-from hyperdnn.nn import StreamedWeight
 from hyperdnn.typing import Context, Weights
 
 __all__ = ["Statistics", "TensorStatistics", "statistics", "weights_of"]
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,7 +86,8 @@ class Statistics:
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain values; None stands where a number is not finite."""
-        return plain(self) | {"findings": list(self.findings())}
+        data: dict[str, Any] = plain(self)
+        return data | {"findings": list(self.findings())}
 
     def __str__(self) -> str:
         rows = (*self.tensors, self.whole)
@@ -140,8 +142,10 @@ def weights_of(model: HyperDNN, context: Context, *, asker: str) -> Weights:
         weights = model.generate(given)
         dims = model.target.layout.check(weights)
         if not dims or not dims.numel():
-            raise ContextError(f"{asker} takes contexts (n, ...), one or more; the context dimensions are {tuple(dims)}.")
-        return {n: (w.clone() if isinstance(w, StreamedWeight) else w).detach() for n, w in weights.items()}
+            raise ContextError(
+                f"{asker} takes contexts (n, ...), one or more; the context dimensions are {tuple(dims)}."
+            )
+        return {name: tensor.detach() for name, tensor in solid(weights).items()}
 
 
 def _measured(name: str, sums: Spread) -> TensorStatistics:

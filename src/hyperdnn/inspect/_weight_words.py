@@ -11,7 +11,7 @@ from hyperdnn.inspect._spread import SAME
 if TYPE_CHECKING:
     from hyperdnn.inspect._statistics import Statistics
 
-__all__ = ["IGNORED", "LINE", "facts", "listed", "troubles"]
+__all__ = ["IGNORED", "LINE", "facts", "listed", "share", "troubles"]
 
 IGNORED = 0.01
 """A tensor that differs by less than this share of its size ignores the context. In hypernets that learnt (see
@@ -41,7 +41,7 @@ def troubles(found: "Statistics") -> Iterator[str]:
         yield f"The generator has collapsed: all {contexts} contexts get the same weights."
         return
     if whole.variation <= IGNORED:
-        yield f"The generator has almost collapsed: contexts differ by {_share(whole.variation)} of the weights' size."
+        yield f"The generator has almost collapsed: contexts differ by {share(whole.variation)} of the weights' size."
     for group in _equal(found):
         if not set(group) <= set(zero):
             yield f"Dead contexts: {listed(group)} get the same weights."
@@ -64,7 +64,7 @@ def facts(found: "Statistics") -> Iterator[str]:
     if contexts < 2 or not whole.variation > SAME:  # nan is not
         return
     yield (
-        f"Between {contexts} contexts the {whole.numbers:,} generated numbers differ by {_share(whole.variation)} of "
+        f"Between {contexts} contexts the {whole.numbers:,} generated numbers differ by {share(whole.variation)} of "
         f"their size; the effective rank of the differences is {whole.rank:.2f} of {contexts - 1} at most."
     )
     if contexts > 2:
@@ -79,8 +79,8 @@ def facts(found: "Statistics") -> Iterator[str]:
         ordered = sorted(found.tensors, key=lambda tensor: tensor.variation)
         least, most = ordered[0], ordered[-1]
         yield (
-            f"'{most.name}' differs most for its size, by {_share(most.variation)}, and '{least.name}' least, by "
-            f"{_share(least.variation)}."
+            f"'{most.name}' differs most for its size, by {share(most.variation)}, and '{least.name}' least, by "
+            f"{share(least.variation)}."
         )
 
 
@@ -111,7 +111,7 @@ def _ignoring(found: "Statistics") -> Iterator[str]:
     if not same or found.whole.variation <= IGNORED:
         return
     most = max(t.variation for t in same)
-    how = "the same for all" if most <= SAME else f"differences of {_share(most)} of the size at most"
+    how = "the same for all" if most <= SAME else f"differences of {share(most)} of the size at most"
     yield f"{listed([t.name for t in same])} {'ignores' if len(same) == 1 else 'ignore'} the context: {how}."
 
 
@@ -119,5 +119,6 @@ def _pair(names: Sequence[str], pair: Tensor) -> str:
     return listed([names[k] for k in pair.tolist()])
 
 
-def _share(value: float) -> str:
+def share(value: float) -> str:
+    """A fraction in percent."""
     return "nothing" if value == 0 else f"{100 * value:.3g} %"

@@ -8,7 +8,8 @@ HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `b
 sequence of tasks can use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`,
 `fewshot_figures`, `federated_figures`, `multitask_figures`, `ranking_figures`, `rank_figures`, `response_figures`,
 `resolution_figures`, `kernel_figures`, `rollout_figures`, `text_figures` with `over_text`, `voice_figures`, or
-`pareto_figures`, with `fronts` for models between losses; `cost_figures` show accuracy by cost.
+`pareto_figures`, with `fronts` for models between losses; `cost_figures` show accuracy by cost. What is inside a
+model is shown by `size_figure`, `distance_figure`, `map_figure` and `agreement_figure`.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -29,6 +30,7 @@ from hyperdnn.lab.report._figures import (
     scatter2d,
 )
 from hyperdnn.lab.report._html import write_page
+from hyperdnn.lab.report._inside_weights import agreement_figure, distance_figure, map_figure, size_figure
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._multitask import multitask_figures
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
@@ -104,5 +106,9 @@ __all__ = [
     "ranking_figures",
     "rank_figures",
     "rollout_figures",
+    "agreement_figure",
+    "distance_figure",
+    "map_figure",
+    "size_figure",
     "write_page",
 ]
