@@ -23,11 +23,11 @@ from hyperdnn.explore._style import (
     numbers,
     plot,
 )
-from hyperdnn.inspect._map import Map
+from hyperdnn.inspect import Map
 
 __all__ = ["losses_figure", "maps_figure", "weights_figure"]
 
-_NAMED: Final = 12  # points that have room for their names
+_NAMED: Final = 10  # points that have room for their names
 _BARS: Final = 24
 _BARE: Final[Mapping[str, Any]] = {"showgrid": False, "zeroline": False}
 _SQUARE: Final[Mapping[str, Any]] = {"scaleratio": 1, "constrain": "range"}  # distances are the same both ways

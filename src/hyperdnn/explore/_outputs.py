@@ -67,7 +67,7 @@ def _classes(data: Probe, outputs: Tensor, other: Tensor | None, sample: int) ->
     then = None if other is None else other[sample].float().softmax(-1).reshape(-1, outputs.shape[-1])[:_HEADS]
     true = [] if data.targets is None else data.targets[sample].reshape(-1).tolist()
     traces, parts = _input(data.inputs[sample])
-    left = 0.34 if traces else 0.0
+    left = 0.38 if traces else 0.0
     classes = list(range(now.shape[1]))
     width = (1 - left) / len(now)
     for head, shares in enumerate(now):
@@ -154,8 +154,8 @@ def _input(inputs: Tensor) -> tuple[list[Mapping[str, Any]], dict[str, Any]]:
     low, high = image.min(), image.max()
     image = (image - low) / (high - low) if high > low else torch.zeros_like(image)
     return [_image(image.movedim(0, -1), "", signed=False)], {
-        **_frame("", (0.0, 0.28)),
-        "annotations": [heading("input", 0.14)],
+        **_frame("", (0.0, 0.26)),
+        "annotations": [heading("input", 0.13)],
     }
 
 

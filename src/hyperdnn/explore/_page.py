@@ -26,7 +26,7 @@ _OWN: Final = -1  # stands for the probe that belongs to the picked context
 _FIGURES: Final = ("maps", "losses", "weights", "outputs")
 _CSS: Final = """
 footer { display: none !important; }
-.gradio-container .numbers { width: 100%; font-size: 13px; line-height: 1.3; border-collapse: collapse; }
+.gradio-container .numbers { width: 100%; font-size: 13px; line-height: 1.3; border: 0; border-collapse: collapse; }
 .gradio-container .numbers :is(th, td) {
   text-align: left; padding: 4px 6px 4px 0; border: 0; border-bottom: 1px solid #d1d9e0; font-weight: normal;
 }
@@ -62,7 +62,7 @@ class Page:
         self._folder = folder
         self._controls = Controls(scene)
         # the pinned context is looked at again with every move of the other one
-        self._look = lru_cache(maxsize=8)(lambda numbers: scene.look(torch.tensor(numbers, dtype=scene.known.dtype)))
+        self._look = lru_cache(maxsize=2)(lambda numbers: scene.look(torch.tensor(numbers, dtype=scene.known.dtype)))
         with gradio.Blocks(title=title, analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
             self._build(gradio, title)
             self._connect(gradio, blocks)
@@ -85,7 +85,7 @@ class Page:
                 self.words = gradio.HTML(elem_id="words")
                 self.files = gradio.Files(label="exported", visible=False, elem_id="files")
             with gradio.Column(scale=5, min_width=400):
-                self.maps = gradio.Plot(label=f"Where this {view.context} is", elem_id="maps")
+                self.maps = gradio.Plot(label="Map", elem_id="maps")
                 self.losses = gradio.Plot(label="Loss", elem_id="losses")
             with gradio.Column(scale=5, min_width=400):
                 matrices = [spec.name for spec in view.model.target.layout if len(spec.shape) > 1]
@@ -95,7 +95,7 @@ class Page:
                 self.weights = gradio.Plot(label="Generated weights", elem_id="weights")
                 with gradio.Row(visible=bool(view.probes)):
                     self._build_inputs(gradio)
-                self.outputs = gradio.Plot(label="Output of the generated network", elem_id="outputs")
+                self.outputs = gradio.Plot(label="Output", elem_id="outputs")
         self.pinned = gradio.State(None)
 
     def _build_inputs(self, gradio: Any) -> None:
@@ -104,13 +104,13 @@ class Page:
         if self._controls.kind == "known" and any(probe.context is not None for probe in view.probes):
             choices.insert(0, (f"the {view.context}'s own", _OWN))
         first = choices[0][1] if choices else None
-        self.probe = gradio.Dropdown(choices, value=first, label="data", elem_id="probe", min_width=150)
+        self.probe = gradio.Dropdown(choices, value=first, label="data", elem_id="probe", scale=3, min_width=130)
         most = max((len(probe.inputs) for probe in view.probes), default=1)
         single = view.shows != "picture" and most > 1
         self.sample = gradio.Slider(
-            0, max(most - 1, 1), 0, step=1, label="input", visible=single, elem_id="sample", min_width=150
+            0, max(most - 1, 1), 0, step=1, label="input", visible=single, elem_id="sample", scale=3, min_width=130
         )
-        self.another = gradio.Button("Draw an input", size="sm", visible=single, elem_id="another", min_width=90)
+        self.another = gradio.Button("Draw an input", size="sm", visible=single, elem_id="another", scale=1, min_width=110)
 
     def _connect(self, gradio: Any, blocks: Any) -> None:
         inputs = {*self.panel.inputs, self.pinned, self.layer, self.probe, self.sample}

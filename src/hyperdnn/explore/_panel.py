@@ -65,7 +65,7 @@ class Panel:
             visible=blends,
             elem_id="toward",
         )
-        self._share = gradio.Slider(0, 1, 0, step=0.01, label="share of it", visible=blends, elem_id="share")
+        self._share = gradio.Slider(0, 1, 0, step=0.01, label="how much of it", visible=blends, elem_id="share")
         images = not own and _is_images(view.contexts)
         shown = self._thumbnails_of(picked, (picked + 1) % len(known)) if images else ""
         self._thumbnails = gradio.HTML(shown, visible=images, elem_id="thumbnails")

@@ -11,8 +11,7 @@ from torch import Tensor
 from hyperdnn.errors import ConfigError, ContextError, HyperDNNError
 from hyperdnn.explore._look import Look
 from hyperdnn.explore._picture import pictures
-from hyperdnn.inspect import coordinates
-from hyperdnn.inspect._map import Map, flat_map
+from hyperdnn.inspect import Map, coordinates, flat_map
 from hyperdnn.inspect._vitals import undisturbed
 from hyperdnn.lab import View
 from hyperdnn.typing import Weights
