@@ -61,23 +61,24 @@ class Controls:
             self.sliders = tuple(self._slider(k, names[k]) for k in range(moved))
         self.start = scene.known[len(scene.known) // 2 if self.kind == "shares" else 0]
 
-    def row(self, start: Sequence[float], numbers: Sequence[float], toward: int | None, share: float) -> Tensor:
+    def row(self, start: Sequence[float], numbers: Sequence[float | None], toward: int | None, share: float) -> Tensor:
         """The coordinates that are meant.
 
         Args:
             start: coordinates to begin with.
-            numbers: where the sliders stand; they replace the first ones.
+            numbers: where the sliders stand, None where one is empty; they replace the first ones.
             toward: number of a known context to blend with; None for none.
             share: how much of it, from 0 to 1.
 
         Raises:
             ContextError: a slider has no number, or shares cannot be made to sum to one.
         """
-        if any(number is None for number in numbers):
+        stand = [number for number in numbers if number is not None]
+        if len(stand) < len(numbers):
             raise ContextError("a number of the context is empty. Type one, or move its slider.")
         known = self._scene.known
-        row = torch.tensor(list(start), dtype=known.dtype, device=known.device)
-        moved = torch.tensor(list(numbers), dtype=known.dtype, device=known.device)
+        row = torch.tensor(start, dtype=known.dtype, device=known.device)
+        moved = torch.tensor(stand, dtype=known.dtype, device=known.device)
         row = torch.cat([moved, row[len(moved) :]])
         if self.kind == "shares":
             row = _shares(row, len(moved))

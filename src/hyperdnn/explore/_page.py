@@ -110,7 +110,9 @@ class Page:
         self.sample = gradio.Slider(
             0, max(most - 1, 1), 0, step=1, label="input", visible=single, elem_id="sample", scale=3, min_width=130
         )
-        self.another = gradio.Button("Draw an input", size="sm", visible=single, elem_id="another", scale=1, min_width=110)
+        self.another = gradio.Button(
+            "Draw an input", size="sm", visible=single, elem_id="another", scale=1, min_width=110
+        )
 
     def _connect(self, gradio: Any, blocks: Any) -> None:
         inputs = {*self.panel.inputs, self.pinned, self.layer, self.probe, self.sample}
