@@ -12,7 +12,7 @@ from hyperdnn.inspect._outcome import Mode, outputs, portions
 from hyperdnn.inspect._plain import plain
 from hyperdnn.inspect._probe import Probe
 from hyperdnn.inspect._spread import SAME, spread
-from hyperdnn.inspect._statistics import weights_of
+from hyperdnn.inspect._statistics import comparable, weights_of
 from hyperdnn.inspect._vitals import undisturbed
 from hyperdnn.inspect._weight_words import listed, share
 from hyperdnn.models import HyperDNN
@@ -31,7 +31,7 @@ class NetworkDistances:
         probes: whose inputs the networks were run on.
         weights: ``(contexts, contexts)``, root mean square difference of all generated numbers.
         outputs: ``(contexts, contexts)``, root mean square difference of the outputs.
-        size: root mean square of the outputs.
+        sizes: ``(contexts,)``, root mean square of each network's outputs.
         disagreement: ``(contexts, contexts)``, share of inputs to which two networks give different classes; None
             where outputs are not scores of classes.
     """
@@ -40,7 +40,7 @@ class NetworkDistances:
     probes: tuple[str, ...]
     weights: Tensor
     outputs: Tensor
-    size: float
+    sizes: Tensor
     disagreement: Tensor | None
 
     @property
@@ -83,17 +83,18 @@ class NetworkDistances:
             ]
             yield f"Outputs are not finite{f': {listed(broken)}' if broken else ''}."
             return
-        if float(outputs.max()) <= SAME * self.size:
+        size = float(self.sizes.square().mean().sqrt())
+        if float(outputs.max()) <= SAME * size:
             same = "" if float(weights.max()) == 0 else ", though their weights differ"
             yield f"All {len(self.names)} networks do the same on these inputs{same}."
             return
         far = listed([self.names[k] for k in pairs[:, int(outputs.argmax())].tolist()])
-        mean, several = float(outputs.square().mean().sqrt()) / self.size, len(outputs) > 1
+        mean, several = float(outputs.square().mean().sqrt()) / size, len(outputs) > 1
         most = f" on average, most those of {far}" if several else ""
         yield f"On the same inputs the outputs of two networks differ by {share(mean)} of their size{most}."
         if self.disagreement is not None:
             apart = self.disagreement[tuple(pairs)]
-            ends = f" on average, between {share(float(apart.min()))} and {share(float(apart.max()))}" if several else ""
+            ends = f" on average, from {share(float(apart.min()))} to {share(float(apart.max()))}" if several else ""
             yield f"Two networks give different classes to {share(float(apart.mean()))} of the inputs{ends}."
         if pairs.shape[1] > 2 and self.correlation == self.correlation:
             strength = abs(self.correlation)
@@ -138,7 +139,7 @@ def network_distances(
     found = tuple(map(str, range(contexts))) if names is None else tuple(names)
     if len(found) != contexts:
         raise ConfigError(f"network_distances: expected one name for each of {contexts} contexts, got {len(found)}.")
-    first, *others = [spread(tensor) for tensor in weights.values() if tensor[0].numel()]
+    first, *others = [spread(tensor) for tensor in comparable(model, weights).values() if tensor[0].numel()]
     sums, differ, answers = [], torch.zeros(contexts, contexts), 0
     with undisturbed(model):
         for probe in probes:
@@ -155,7 +156,7 @@ def network_distances(
         probes=tuple(probe.name for probe in probes),
         weights=sum(others, first).distances,
         outputs=together.distances,
-        size=together.size,
+        sizes=(together.squares / together.numbers).sqrt(),
         disagreement=differ / answers if classes else None,
     )
 

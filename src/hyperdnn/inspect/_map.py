@@ -76,7 +76,12 @@ def flat_map(rows: Tensor) -> Map:
     for part in portions(flat):
         mean.append(part.mean(0))
         axes.append((part - mean[-1]).T @ chosen / torch.where(exists, lengths, 1.0))
-    return Map(points=chosen * lengths, shares=(first, second), mean=torch.cat(mean), axes=torch.cat(axes))
+    return Map(
+        points=chosen * lengths,
+        shares=(first, second),
+        mean=torch.cat([chosen.new_zeros(0), *mean]),
+        axes=torch.cat([chosen.new_zeros(0, 2), *axes]),
+    )
 
 
 def neighbour_map(rows: Tensor) -> Map:

@@ -87,13 +87,16 @@ class Sensitivity:
         unit = _relative(self.weights, self.sizes).amax(1)
         usual = unit * self.steps
         idle = torch.where(self.steps > 0, usual <= NOTHING * usual.max(), unit <= NOTHING * unit.max())
-        return tuple(name for name, one in zip(self.coordinates, idle.tolist(), strict=True) if one)
+        return self._where(idle, self.coordinates)
 
     def idle_layers(self) -> tuple[str, ...]:
         """Those whose weights no coordinate changes."""
         strongest = _relative(self.weights, self.sizes).amax(0)
-        idle = strongest <= NOTHING * strongest.max()
-        return tuple(name for name, one in zip(self.layers, idle.tolist(), strict=True) if one)
+        return self._where(strongest <= NOTHING * strongest.max(), self.layers)
+
+    @staticmethod
+    def _where(true: Tensor, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name, one in zip(names, true.tolist(), strict=True) if one)
 
     def findings(self) -> tuple[str, ...]:
         """What the numbers say, in words."""
@@ -101,6 +104,11 @@ class Sensitivity:
 
     def _words(self) -> Iterator[str]:
         what = "coordinates of the context" if self.own else "coordinates of the encoded context"
+        broken = list(self._where(~self.weights.isfinite().all(0), self.layers))
+        broken += [f"outputs on {name}" for name in self._where(~self.outputs.isfinite().all(0), self.probes)]
+        if broken:
+            yield f"Derivatives are not finite: {listed(broken)}."
+            return
         if not bool(self.weights.any()):
             yield f"None of the {len(self.coordinates)} {what} changes any weight: the context is ignored."
             return
@@ -117,16 +125,16 @@ class Sensitivity:
             f"Coordinate '{self.coordinates[best]}' moves weights most: {step} of it changes layer "
             f"'{self.layers[layer]}' by {float(weights[best, layer]):.1%} of its size."
         )
-        for k, probe in enumerate(self.probes):
-            column = self.relative_outputs[:, k]
-            if not bool(column.any()):
-                yield f"The outputs on '{probe}' do not change at all, though weights do."
-            else:
-                best = int(column.argmax())
-                yield (
-                    f"The outputs on '{probe}' follow coordinate '{self.coordinates[best]}' most: {step} of it changes "
-                    f"them by {float(column[best]):.1%} of their size."
-                )
+        still = self._where(~self.outputs.any(0), self.probes)
+        if still:
+            yield f"The outputs on {listed(still)} do not change at all, though weights do."
+        if len(still) < len(self.probes):
+            outputs = self.relative_outputs.mean(1)
+            best = int(outputs.argmax())
+            yield (
+                f"Outputs follow coordinate '{self.coordinates[best]}' most: {step} of it changes them by "
+                f"{float(outputs[best]):.1%} of their size."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain values; None stands where a number is not finite."""

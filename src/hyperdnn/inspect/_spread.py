@@ -79,7 +79,8 @@ class Spread:
             return float("nan")
         if self.between <= SAME * self.size:
             return 0.0
-        values = torch.linalg.eigvalsh(self.gram).clamp(min=0).sqrt()
+        squares = torch.linalg.eigvalsh(self.gram)
+        values = torch.where(squares > SAME**2 * squares[-1], squares, 0.0).sqrt()  # the rest is rounding
         return float(torch.special.entr(values / values.sum()).sum().exp())
 
 

@@ -15,9 +15,10 @@ from hyperdnn.inspect._spread import Spread, spread
 from hyperdnn.inspect._vitals import undisturbed
 from hyperdnn.inspect._weight_words import facts, troubles
 from hyperdnn.models import HyperDNN
+from hyperdnn.targets import Gaussian
 from hyperdnn.typing import Context, Weights
 
-__all__ = ["Statistics", "TensorStatistics", "statistics", "weights_of"]
+__all__ = ["Statistics", "TensorStatistics", "comparable", "statistics", "weights_of"]
 
 
 @final
@@ -105,8 +106,8 @@ def statistics(model: HyperDNN, context: Context = None, *, names: Sequence[str]
     """Measure each generated tensor over contexts: size, spread, effective rank, angles and distances.
 
     Generates once, in evaluation mode; nothing of the model is changed. Weights are looked at as they are generated: of
-    a combine with a base the change alone, of factors the factors. Where one context makes weights for many cells,
-    these count as one set.
+    a combine with a base the change alone, of factors the factors, of a distribution mean and scale. Where one context
+    makes weights for many cells, these count as one set.
 
     Args:
         model: to look at.
@@ -122,7 +123,8 @@ def statistics(model: HyperDNN, context: Context = None, *, names: Sequence[str]
     found = tuple(map(str, range(contexts))) if names is None else tuple(names)
     if len(found) != contexts:
         raise ConfigError(f"statistics: expected one name for each of {contexts} contexts, got {len(found)}.")
-    spreads = {name: spread(tensor) for name, tensor in weights.items() if tensor[0].numel()}
+    seen = comparable(model, weights)
+    spreads = {name: spread(tensor) for name, tensor in seen.items() if tensor[0].numel()}
     first, *others = spreads.values()
     return Statistics(
         names=found,
@@ -146,6 +148,19 @@ def weights_of(model: HyperDNN, context: Context, *, asker: str) -> Weights:
                 f"{asker} takes contexts (n, ...), one or more; the context dimensions are {tuple(dims)}."
             )
         return {name: tensor.detach() for name, tensor in solid(weights).items()}
+
+
+def comparable(model: HyperDNN, weights: Weights) -> Weights:
+    """Weights in one unit: of a distribution scales instead of their logarithms, whose zero is anywhere."""
+    if not isinstance(model.target.combine, Gaussian):
+        return weights
+    ending = "log_scale"
+    return {
+        f"{name.removesuffix(ending)}scale" if name.endswith(ending) else name: (
+            tensor.exp() if name.endswith(ending) else tensor
+        )
+        for name, tensor in weights.items()
+    }
 
 
 def _measured(name: str, sums: Spread) -> TensorStatistics:

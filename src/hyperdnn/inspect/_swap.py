@@ -89,6 +89,9 @@ class Swap:
 
     def _words(self) -> Iterator[str]:
         first, second = self.names
+        if not bool(self.difference.isfinite().all()):
+            yield "Outputs are not finite: nothing can be said of layers."
+            return
         if not self.differ:
             yield f"'{first}' and '{second}' give the same outputs: no layer has a difference to carry."
             return

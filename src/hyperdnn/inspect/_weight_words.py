@@ -48,7 +48,7 @@ def troubles(found: "Statistics") -> Iterator[str]:
     yield from _ignoring(found)
     if contexts > 3 and whole.rank < LINE:
         yield (
-            f"All {contexts} contexts lie on one line in the space of weights: effective rank {whole.rank:.2f} of "
+            f"All {contexts} contexts lie on one line in the space of weights: effective rank {whole.rank:.2f}, of "
             f"{contexts - 1} at most."
         )
 
@@ -65,7 +65,7 @@ def facts(found: "Statistics") -> Iterator[str]:
         return
     yield (
         f"Between {contexts} contexts the {whole.numbers:,} generated numbers differ by {share(whole.variation)} of "
-        f"their size; the effective rank of the differences is {whole.rank:.2f} of {contexts - 1} at most."
+        f"their size; the effective rank of the differences is {whole.rank:.2f}, of {contexts - 1} at most."
     )
     if contexts > 2:
         pairs = torch.triu_indices(contexts, contexts, 1)
@@ -121,4 +121,4 @@ def _pair(names: Sequence[str], pair: Tensor) -> str:
 
 def share(value: float) -> str:
     """A fraction in percent."""
-    return "nothing" if value == 0 else f"{100 * value:.3g} %"
+    return f"{100 * value:.3g}%"

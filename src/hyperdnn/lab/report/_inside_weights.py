@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hyperdnn.inspect import Map, NetworkDistances, Statistics
-from hyperdnn.lab.report._figures import colour, name_colours, say_empty
+from hyperdnn.lab.report._figures import colour, say_empty
 from hyperdnn.lab.report._short import left_out, short, strongest
 from hyperdnn.lab.report._svg import INK, Figure, canvas, svg
 
@@ -53,12 +53,14 @@ def size_figure(found: Statistics) -> Figure:
                 style = {"marker": marker, "color": colour(k), "s": 22, "clip_on": False, "zorder": 3 + k}
                 axes.scatter([x for x, _ in places], [y for _, y in places], label=name, linewidths=0, **style)
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")  # matplotlib's own would need its mathematics
+            axes.xaxis.set_minor_formatter("")
             axes.set_xlim(low, high)
             axes.set_yticks(range(len(tensors)), [short(t.name) for t in tensors])
             axes.set_ylim(len(tensors) - 0.5, -0.5)
             axes.grid(visible=True, axis="y", linewidth=0.3)
             axes.tick_params(axis="y", length=0)
-            name_colours(figure, series)
+            figure.legend(loc="outside upper left", ncols=len(series), borderaxespad=0.0)
         else:
             say_empty(axes)
         axes.set_xlabel("root mean square of the numbers (no unit)")
@@ -68,7 +70,7 @@ def size_figure(found: Statistics) -> Figure:
         caption="Circles: size of a tensor's numbers, with a line from the smallest to the largest context. Triangles: "
         "how far a number is from its own mean over contexts; far left of the circle, the tensor ignores the context. "
         "Squares: how far it is from the mean of its tensor. Zero stands at the left edge."
-        + left_out([t.name for t in found.tensors], len(shown), "tensors"),
+        + left_out(len(found.tensors), len(shown), "tensors"),
         alt=f"Size and spread of {len(tensors)} tensors on a logarithmic axis. {' '.join(found.findings())}",
         image=image,
     )
@@ -95,7 +97,7 @@ def distance_figure(distances: Tensor, names: Sequence[str], *, title: str, capt
             for i, row in enumerate(cells):
                 for j, value in enumerate(row):
                     ink = "#ffffff" if value < 0.6 * high else "#000001"  # matplotlib leaves pure black to the page
-                    axes.text(j, i, f"{value:.2g}", ha="center", va="center", color=ink, fontsize=7)
+                    axes.text(j, i, _cell(value), ha="center", va="center", color=ink, fontsize=7)
         ticks = range(0, contexts, math.ceil(contexts / _NAMED))
         labels = [short(names[k], 16) for k in ticks]
         upright = max(map(len, labels)) * len(labels) > 30
@@ -168,17 +170,26 @@ def agreement_figure(found: NetworkDistances) -> Figure:
     )
 
 
+def _cell(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def _write_names(figure: Any, axes: Any, points: Sequence[Sequence[float]], names: Sequence[str]) -> int:
-    """Write beside each point what does not lie on another name; how many were written."""
+    """Write beside each point what lies on no other name or point; how many were written."""
+    from matplotlib.transforms import Bbox
+
     figure.draw_without_rendering()  # places are known once margins are
-    taken: list[Any] = []
+    centres = axes.transData.transform(points).tolist()
+    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for x, y in centres]
+    named = 0
     for (x, y), name in zip(points, names, strict=True):
-        for shift, side in (((4, 4), "left"), ((-4, 4), "right"), ((4, -10), "left"), ((-4, -10), "right")):
+        for shift, side in (((5, 4), "left"), ((-5, 4), "right"), ((5, -10), "left"), ((-5, -10), "right")):
             text = axes.annotate(short(name), (x, y), xytext=shift, textcoords="offset points", ha=side, color=INK)
             box = text.get_window_extent()
             outside = box.x0 < axes.bbox.x0 or box.x1 > axes.bbox.x1 or box.y0 < axes.bbox.y0 or box.y1 > axes.bbox.y1
             if not outside and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
+                named += 1
                 break
             text.remove()
-    return len(taken)
+    return named
