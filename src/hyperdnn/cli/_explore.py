@@ -4,8 +4,8 @@ import argparse
 import sys
 import threading
 import webbrowser
-from pathlib import Path
 
+from hyperdnn.cli._inspect import add_run_options
 from hyperdnn.cli._usage import usage
 
 
@@ -18,9 +18,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "network puts out, and what that costs. Ctrl-C ends it.",
         allow_abbrev=False,
     )
-    explore.add_argument("run", metavar="RUN", type=Path, help="folder of the run")
-    explore.add_argument("--variant", help="which of the run's variants; the system itself by default")
-    explore.add_argument("--seed", type=int, help="which of the run's seeds; the first by default")
+    add_run_options(explore)
     explore.add_argument("--port", type=_port, metavar="P", help="where to serve; a free one by default")
     explore.add_argument("--no-browser", action="store_true", help="only print the address")
     explore.set_defaults(command=explore_run)

@@ -88,13 +88,17 @@ class Panel:
         Raises:
             ContextError: they mean none.
         """
-        numbers = [values[slider] for slider in self._sliders]
+        stand = (values[slider] for slider in self._sliders)
+        numbers = [None if number is None else float(number) for number in stand]
         start = values[self._base] if self._scene.own else self._scene.known[values[self.first]].tolist()
-        return self._controls.row(start, numbers, values[self._toward], values[self._share])
+        return self._controls.row(start, numbers, values[self._toward], self._shared(values))
 
     def said(self, values: Values, row: Tensor) -> str:
         """The same in words."""
-        return self._controls.said(row, values[self.first], values[self._toward], values[self._share])
+        return self._controls.said(row, values[self.first], values[self._toward], self._shared(values))
+
+    def _shared(self, values: Values) -> float:
+        return float(values[self._share] or 0)
 
     def _to_known(self, values: Values) -> Values:
         return self._to(self._scene.known[values[self.first]])

@@ -87,7 +87,7 @@ def test_weights_and_their_difference_have_a_scale_for_all_contexts(tasks):
     look, pinned = scene.look(scene.known[0]), scene.look(scene.known[1])
     now, change = weights_figure(scene, look, pinned, "1.weight")["data"]
     weights = tasks.model.generate(tasks.contexts)["1.weight"].detach()
-    np.testing.assert_allclose(_numbers(now["z"]), pictures(weights[:1])[0], rtol=1e-6)
+    np.testing.assert_allclose(_numbers(now["z"]), pictures(weights[:1])[0], atol=1e-6)
     np.testing.assert_allclose(_numbers(change["z"]), (weights[0] - weights[1]), atol=1e-6)
     assert (now["zmin"], now["zmax"]) == (-scene.limits["1.weight"][0], scene.limits["1.weight"][0])
     assert change["zmax"] == scene.limits["1.weight"][1]
