@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hyperdnn.typing import Context, Weights
 
-__all__ = ["Vitals", "measure", "variation"]
+__all__ = ["Vitals", "measure", "undisturbed", "variation"]
 
 
 class Vitals(NamedTuple):
@@ -37,7 +37,7 @@ def measure(hypernet: nn.Module, context: Context | Callable[[], Context]) -> Vi
     alive: dict[str, Tensor] = {}
     body = getattr(hypernet, "body", None)
     parts = {role: part for role in ("encoder", "body") if isinstance(part := getattr(hypernet, role, None), nn.Module)}
-    with _undisturbed(hypernet):
+    with undisturbed(hypernet):
         hooks = [part.register_forward_hook(_keep(stages, role)) for role, part in parts.items()]
         if isinstance(body, nn.Module):
             hooks += [
@@ -84,7 +84,8 @@ def _count(alive: dict[str, Tensor], name: str) -> Any:
 
 
 @contextmanager
-def _undisturbed(module: nn.Module) -> Iterator[None]:
+def undisturbed(module: nn.Module) -> Iterator[None]:
+    """Inside, a module is in evaluation mode without gradients; mode and random state come back afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     devices = {p.device for p in module.parameters() if p.device.type == "cuda"}
     with torch.no_grad(), torch.random.fork_rng(sorted(devices, key=str)):

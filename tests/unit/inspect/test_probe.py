@@ -6,9 +6,7 @@ from hyperdnn.inspect import Probe
 
 
 def test_a_loss_is_measured_on_its_targets():
-    probe = Probe(
-        name="p", inputs=torch.ones(3, 2), targets=torch.zeros(3), loss=lambda y, t: (y - t).square().mean()
-    )
+    probe = Probe(name="p", inputs=torch.ones(3, 2), targets=torch.zeros(3), loss=lambda y, t: (y - t).square().mean())
     assert probe.measured(torch.full((3,), 2.0)) == 4.0
 
 

@@ -37,7 +37,9 @@ def test_a_task_is_probed_by_its_own_samples():
 def test_preferences_are_named_by_their_shares():
     view = _view("multiobjective/pareto_phn")
     assert len(view.contexts) == 25
-    assert len({probe.measured(view.model(probe.inputs, context=view.contexts[0])).item() for probe in view.probes}) == 2
+    assert (
+        len({probe.measured(view.model(probe.inputs, context=view.contexts[0])).item() for probe in view.probes}) == 2
+    )
     assert view.names[12] == "50% / 50%"
 
 

@@ -8,7 +8,9 @@ HTML page). A recipe draws the page's figures with `heatmap`, `bars_by_task`, `b
 sequence of tasks can use, `uncertainty_figures`, which every distribution over networks can, `effect_figures`,
 `fewshot_figures`, `federated_figures`, `multitask_figures`, `ranking_figures`, `rank_figures`, `response_figures`,
 `resolution_figures`, `kernel_figures`, `rollout_figures`, `text_figures` with `over_text`, `voice_figures`, or
-`pareto_figures`, with `fronts` for models between losses; `cost_figures` show accuracy by cost.
+`pareto_figures`, with `fronts` for models between losses; `cost_figures` show accuracy by cost. What `inspect` measures
+is drawn by `size_figure`, `distance_figure`, `map_figure`, `agreement_figure`, `path_figures`, `sensitivity_figure` and
+`swap_figure`; `write_inside` makes one page of them.
 """
 
 from hyperdnn.lab.report._agreement import agreement
@@ -29,6 +31,11 @@ from hyperdnn.lab.report._figures import (
     scatter2d,
 )
 from hyperdnn.lab.report._html import write_page
+from hyperdnn.lab.report._inside_page import InsidePage, Section, write_inside
+from hyperdnn.lab.report._inside_path import path_figures
+from hyperdnn.lab.report._inside_sensitivity import sensitivity_figure
+from hyperdnn.lab.report._inside_swap import swap_figure
+from hyperdnn.lab.report._inside_weights import agreement_figure, distance_figure, map_figure, size_figure
 from hyperdnn.lab.report._json import read_json, write_json
 from hyperdnn.lab.report._multitask import multitask_figures
 from hyperdnn.lab.report._pareto import fronts, pareto_figures
@@ -104,5 +111,15 @@ __all__ = [
     "ranking_figures",
     "rank_figures",
     "rollout_figures",
+    "agreement_figure",
+    "distance_figure",
+    "map_figure",
+    "size_figure",
+    "path_figures",
+    "sensitivity_figure",
+    "swap_figure",
+    "InsidePage",
+    "Section",
+    "write_inside",
     "write_page",
 ]

@@ -22,7 +22,7 @@ from hyperdnn.lab.report._format import (
 from hyperdnn.lab.report._results import Environment, Results, measured
 from hyperdnn.lab.report._svg import Figure
 
-__all__ = ["Page", "duration", "facts", "write", "write_page"]
+__all__ = ["Page", "duration", "facts", "inline", "put", "render", "write", "write_page"]
 
 
 @final
@@ -98,19 +98,29 @@ def write(page: Page, folder: Path, figures: Sequence[Figure]) -> Path:
     Returns:
         The path of the page.
     """
+    content = {f.name: getattr(page, f.name) for f in fields(page)}
+    content["config"] = {name: plain(value) for name, value in flatten(page.config).items()}
+    content["figures"] = inline(figures)
+    return put(render("page.html.j2", content), folder / "report.html")
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """A template of this folder, filled in."""
     try:
         import jinja2
     except ImportError as error:
         raise MissingExtraError("jinja2", extra="lab") from error
-    source = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
-    template = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(source)
-    content = {f.name: getattr(page, f.name) for f in fields(page)}
-    content["config"] = {name: plain(value) for name, value in flatten(page.config).items()}
-    text = template.render(**content, figures=[_figure(figure, k) for k, figure in enumerate(figures)])
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "report.html"
+    folder = resources.files(__package__)
+    loader = jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(template).render(**content)
+
+
+def put(text: str, path: Path) -> Path:
+    """Write a page, its folder too if it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -138,8 +148,12 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def inline(figures: Sequence[Figure], *, first: int = 0) -> list[dict[str, Any]]:
+    """Figures with their pictures as markup; identifiers are made unique among a page's figures, counted from first."""
+    return [_figure(figure, k) for k, figure in enumerate(figures, first)]
+
+
 def _figure(figure: Figure, k: int) -> dict[str, Any]:
-    """The figure with its picture as markup; identifiers are made unique among the page's figures."""
     from markupsafe import Markup, escape
 
     if isinstance(figure.image, bytes):
