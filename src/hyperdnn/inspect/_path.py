@@ -113,7 +113,10 @@ class ContextPath:
             if self._is_barrier(self.mixed_barriers[k], self.mixed_losses[k]):
                 mixed.append(name)
         if smooth:
-            yield f"No barrier on {listed(smooth)}: no loss rises far above the straight line between its ends."
+            yield (
+                f"No barrier on {listed(smooth)}: no loss rises above the straight line between its ends by more than "
+                f"{BARRIER:.0%} of the larger one."
+            )
         if mixed:
             highest = _number(self.mixed_barriers[known].nan_to_num().max())
             yield f"Mixing the weights instead meets a barrier on {listed(mixed)}, of up to {highest}."
