@@ -23,7 +23,7 @@ from hyperdnn.typing import Context, Weights
 __all__ = ["ContextPath", "path"]
 
 BARRIER = 0.1
-"""A rise above the straight line between the ends is a barrier if it is more than this share of the larger end."""
+"""A rise above both ends is a barrier if it is more than this share of the higher one."""
 
 
 @final
@@ -65,11 +65,10 @@ class ContextPath:
 
     @property
     def barriers(self) -> Tensor:
-        """``(probes,)``: how far the loss rises above the straight line between its two ends; 0 if it does not.
+        """``(probes,)``: how far the loss rises above the higher of its two ends; 0 if it does not.
 
-        Source:
-            Entezari, Sedghi, Saukh & Neyshabur, "The role of permutation invariance in linear mode connectivity of
-            neural networks", ICLR 2022, definition 1.
+        Not above the straight line between them: two contexts are meant for different data, so on the data of one of
+        them a loss climbs all the way, in a curve.
         """
         return self._barriers(self.losses)
 
@@ -79,8 +78,7 @@ class ContextPath:
         return self._barriers(self.mixed_losses)
 
     def _barriers(self, losses: Tensor) -> Tensor:
-        line = torch.lerp(losses[:, :1], losses[:, -1:], self.places)
-        return (losses - line).clamp(min=0).amax(1)
+        return losses.amax(1) - torch.maximum(losses[:, 0], losses[:, -1])
 
     def findings(self) -> tuple[str, ...]:
         """What the numbers say, in words."""
@@ -102,11 +100,11 @@ class ContextPath:
                 where = float(self.places[~losses.isfinite()][0])
                 yield f"On '{name}' the {measure} is not finite at {where:.0%} of the way."
             elif self._is_barrier(self.barriers[k], losses):
-                top = int((losses - torch.lerp(losses[0], losses[-1], self.places)).argmax())
+                top = int(losses.argmax())
                 yield (
                     f"On '{name}' there is a barrier: the {measure} is {_number(losses[top])} at "
-                    f"{float(self.places[top]):.0%} of the way, {_number(self.barriers[k])} above the straight line "
-                    f"between its ends of {_number(losses[0])} and {_number(losses[-1])}."
+                    f"{float(self.places[top]):.0%} of the way, {_number(self.barriers[k])} above the higher of "
+                    f"its ends, {_number(losses[0])} and {_number(losses[-1])}."
                 )
             else:
                 smooth.append(name)
@@ -114,8 +112,8 @@ class ContextPath:
                 mixed.append(name)
         if smooth:
             yield (
-                f"No barrier on {listed(smooth)}: no loss rises above the straight line between its ends by more than "
-                f"{BARRIER:.0%} of the larger one."
+                f"No barrier on {listed(smooth)}: no loss rises above both of its ends by more than "
+                f"{BARRIER:.0%} of the higher one."
             )
         if mixed:
             highest = _number(self.mixed_barriers[known].nan_to_num().max())

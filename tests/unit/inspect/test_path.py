@@ -90,7 +90,7 @@ def test_a_bow_has_a_barrier_that_mixed_weights_do_not_see():
     assert found.barriers.tolist() == [1.0]
     assert found.mixed_barriers.tolist() == [0.0]
     assert found.detour == math.inf
-    assert "barrier: the error is 1 at 50% of the way, 1 above the straight line" in found.findings()[1]
+    assert "barrier: the error is 1 at 50% of the way, 1 above the higher of its ends, 0 and 0" in found.findings()[1]
     assert "inf" in found.findings()[0]
     json.dumps(found.to_json(), allow_nan=False)
 
@@ -99,7 +99,8 @@ def test_there_is_no_barrier_on_a_slope():
     model = bent(torch.zeros(1), torch.full((1,), 2.0))
     data = inspect.Probe(name="p", inputs=torch.ones(2, 1), targets=torch.zeros(2, 1), loss=F.l1_loss)
     found = inspect.path(model, torch.zeros(1), torch.ones(1), [data], steps=3)  # concave: above its chord
-    torch.testing.assert_close(found.barriers, torch.tensor([0.25]).double())
+    assert found.losses[0, 1] > found.losses[0, [0, -1]].mean()
+    assert found.barriers.tolist() == [0.0]
     downhill = inspect.Probe(name="p", inputs=torch.ones(2, 1), targets=torch.ones(2, 1), loss=F.l1_loss)
     found = inspect.path(model, torch.zeros(1), torch.ones(1), [downhill], steps=3)
     assert found.barriers.tolist() == [0.0]
