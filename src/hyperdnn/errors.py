@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointWarning",
     "ConfigError",
     "ContextError",
+    "ExportError",
     "GeneratorWarning",
     "HyperDNNError",
     "LayoutError",
@@ -50,6 +51,10 @@ class ConfigError(HyperDNNError, ValueError):
 
 class CheckpointError(HyperDNNError, ValueError):
     """A saved model or a checkpoint that is damaged, foreign, or of another version."""
+
+
+class ExportError(HyperDNNError, ValueError):
+    """A network that a format cannot express, or a file that computes something else than the network."""
 
 
 class CheckpointWarning(UserWarning):

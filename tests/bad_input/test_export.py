@@ -81,3 +81,9 @@ def test_a_place_that_cannot_be_written(place: str, tmp_path: Path) -> None:
 def test_a_task_type_that_is_no_text(task: object, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected text, such as 'CAUSAL_LM', or None"):
         hd.export.peft(lora(), tmp_path, context=torch.tensor(1), task_type=task)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("metadata", [{"context": 3}, {3: "context"}])
+def test_metadata_that_are_no_texts(metadata: object, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"metadata: .* have to be texts"):
+        hd.export.safetensors(net(), tmp_path / "net.safetensors", torch.randn(4, 3), metadata=metadata)  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ def test_nothing_overflows(page: Any) -> None:
 
 
 def test_troubles_are_said_first(page: Any) -> None:
-    assert page.locator("header .verdict").inner_text() == "✗ 1 to look at"
+    assert page.locator("header .verdict").inner_text() == "✗ 1 thing to look at"
     said = page.locator("header p").all_inner_texts()
     assert said[1] == "'0.weight' and '0.bias' ignore the context: the same for all."
     assert "alone carries the whole difference" in " ".join(said)

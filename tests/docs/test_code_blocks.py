@@ -14,7 +14,7 @@ from hyperdnn.lab.report import refresh_readme
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-ALONE = {"compile.md"}  # in a process of its own: wrappers that check types at run time are not for the compiler
+ALONE = {"compile.md", "ship.md"}  # in processes of their own: wrappers that check types at run time cannot be traced
 
 
 def _blocks(page: Path, language: str) -> list[str]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hyperdnn._version import __version__
-from hyperdnn.cli import _doctor, _explore, _inspect, _plan, _recipes, _reproduce, _runs, _tune
+from hyperdnn.cli import _bake, _doctor, _explore, _inspect, _plan, _recipes, _reproduce, _runs, _tune
 from hyperdnn.cli._usage import UsageError, is_first
 from hyperdnn.errors import CheckpointWarning, GeneratorWarning, HyperDNNError, nearest
 
@@ -93,6 +93,6 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     parser.add_argument("--version", action="version", version=f"hyperdnn {__version__}")
     parser.set_defaults(takes_settings=False)
     commands = parser.add_subparsers(metavar="COMMAND", dest="group", required=True)
-    for group in (_runs, _recipes, _reproduce, _tune, _plan, _inspect, _explore, _doctor):
+    for group in (_runs, _recipes, _reproduce, _tune, _plan, _inspect, _explore, _bake, _doctor):
         group.add_commands(commands)
     return parser, commands.choices

@@ -142,7 +142,7 @@ class Scene:
         self.losses, self.trouble = self._known_losses()
 
     def _portions(self) -> Iterator[Weights]:
-        for rows in self.known.split(self._portion):
+        for rows in torch.split(self.known, self._portion):
             torch.manual_seed(0)
             yield {name: tensor.detach() for name, tensor in self._generate(rows).items()}
 

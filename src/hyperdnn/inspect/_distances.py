@@ -78,10 +78,8 @@ class NetworkDistances:
             return
         outputs, weights = self.outputs[tuple(pairs)], self.weights[tuple(pairs)]
         if not bool(outputs.isfinite().all()):
-            broken = [
-                name for name, row in zip(self.names, self.outputs, strict=True) if not bool(row.isfinite().any())
-            ]
-            yield f"Outputs are not finite{f': {listed(broken)}' if broken else ''}."
+            broken = [self.names[k] for k in (~self.sizes.isfinite()).nonzero().flatten().tolist()]
+            yield f"Outputs are not finite for {listed(broken)}."
             return
         size = float(self.sizes.square().mean().sqrt())
         if float(outputs.max()) <= SAME * size:

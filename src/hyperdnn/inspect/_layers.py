@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from hyperdnn.nn import Attached, LoRA
-from hyperdnn.targets import Target
+from hyperdnn.targets import Gaussian, Target
 
-__all__ = ["by_layer", "layers"]
+__all__ = ["by_layer", "compared", "layers"]
 
 
 def layers(target: Target) -> dict[str, tuple[str, ...]]:
@@ -32,9 +32,17 @@ def _layer(module: nn.Module, path: Sequence[str]) -> str:
     return ".".join(path)
 
 
+def compared(target: Target) -> tuple[str, ...]:
+    """Generated tensors whose numbers are compared: all, and of a distribution over weights the means."""
+    names = target.layout.names
+    return tuple(n for n in names if n.endswith(".mean")) if isinstance(target.combine, Gaussian) else names
+
+
 def by_layer(target: Target, squares: Tensor) -> Tensor:
-    """Root mean squares ``(..., layers)`` of mean squares ``(..., tensors)``; each generated number counts once."""
-    numbers = torch.tensor(target.layout.sizes, dtype=squares.dtype)
-    members = [[target.layout.names.index(name) for name in names] for names in layers(target).values()]
+    """Root mean squares ``(..., layers)`` of mean squares ``(..., tensors)``; each compared number counts once."""
+    names, counted = target.layout.names, compared(target)
+    sizes = [size if name in counted else 0 for name, size in zip(names, target.layout.sizes, strict=True)]
+    numbers = torch.tensor(sizes, dtype=squares.dtype)
+    members = [[names.index(name) for name in own] for own in layers(target).values()]
     means = [(squares[..., own] * numbers[own]).sum(-1) / numbers[own].sum().clamp(min=1) for own in members]
     return torch.stack(means, -1).sqrt()

@@ -81,11 +81,20 @@ def outputs(model: HyperDNN, weights: Weights, probe: Probe, mode: Mode) -> Tens
 
 
 def loss_of(probe: Probe, found: Tensor) -> Tensor:
-    """The loss of each of several networks' outputs ``(k, n, ...)``; nan for a probe without a loss."""
+    """The loss of each of several networks' outputs ``(k, n, ...)``; nan for a probe without a loss.
+
+    Raises:
+        ConfigError: if it is not one number for a network.
+    """
     if probe.loss is None:
         return torch.full((len(found),), math.nan, dtype=torch.float64)
     # One by one: a loss is anybody's function, which vmap may not be able to follow.
-    return torch.stack([probe.measured(one).detach().reshape(()).double().cpu() for one in found])
+    losses = [torch.as_tensor(probe.measured(one)).detach().double().cpu() for one in found]
+    if any(loss.numel() != 1 for loss in losses):
+        raise ConfigError(
+            f"probe '{probe.name}': expected a loss of one number, got {tuple(losses[0].shape)}. Take its mean."
+        )
+    return torch.stack([loss.reshape(()) for loss in losses])
 
 
 def rms(rows: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hyperdnn.errors import ConfigError, ContextError
 from hyperdnn.inspect._coordinates import coordinates
+from hyperdnn.inspect._layers import compared
 from hyperdnn.inspect._outcome import Mode, generated, loss_of, outputs, portions, rms
 from hyperdnn.inspect._plain import plain
 from hyperdnn.inspect._probe import Probe
@@ -22,7 +23,7 @@ from hyperdnn.typing import Context, Weights
 __all__ = ["ContextPath", "path"]
 
 BARRIER = 0.1
-"""A rise above the straight line between the ends is a barrier if it is more than this share of the larger end."""
+"""A rise above both ends is a barrier if it is more than this share of the higher one."""
 
 
 @final
@@ -64,11 +65,10 @@ class ContextPath:
 
     @property
     def barriers(self) -> Tensor:
-        """``(probes,)``: how far the loss rises above the straight line between its two ends; 0 if it does not.
+        """``(probes,)``: how far the loss rises above the higher of its two ends; 0 if it does not.
 
-        Source:
-            Entezari, Sedghi, Saukh & Neyshabur, "The role of permutation invariance in linear mode connectivity of
-            neural networks", ICLR 2022, definition 1.
+        Not above the straight line between them: two contexts are meant for different data, so on the data of one of
+        them a loss climbs all the way, in a curve.
         """
         return self._barriers(self.losses)
 
@@ -78,8 +78,7 @@ class ContextPath:
         return self._barriers(self.mixed_losses)
 
     def _barriers(self, losses: Tensor) -> Tensor:
-        line = torch.lerp(losses[:, :1], losses[:, -1:], self.places)
-        return (losses - line).clamp(min=0).amax(1)
+        return losses.amax(1) - torch.maximum(losses[:, 0], losses[:, -1])
 
     def findings(self) -> tuple[str, ...]:
         """What the numbers say, in words."""
@@ -101,18 +100,21 @@ class ContextPath:
                 where = float(self.places[~losses.isfinite()][0])
                 yield f"On '{name}' the {measure} is not finite at {where:.0%} of the way."
             elif self._is_barrier(self.barriers[k], losses):
-                top = int((losses - torch.lerp(losses[0], losses[-1], self.places)).argmax())
+                top = int(losses.argmax())
                 yield (
                     f"On '{name}' there is a barrier: the {measure} is {_number(losses[top])} at "
-                    f"{float(self.places[top]):.0%} of the way, {_number(self.barriers[k])} above the straight line "
-                    f"between its ends of {_number(losses[0])} and {_number(losses[-1])}."
+                    f"{float(self.places[top]):.0%} of the way, {_number(self.barriers[k])} above the higher of "
+                    f"its ends, {_number(losses[0])} and {_number(losses[-1])}."
                 )
             else:
                 smooth.append(name)
             if self._is_barrier(self.mixed_barriers[k], self.mixed_losses[k]):
                 mixed.append(name)
         if smooth:
-            yield f"No barrier on {listed(smooth)}: no loss rises far above the straight line between its ends."
+            yield (
+                f"No barrier on {listed(smooth)}: no loss rises above both of its ends by more than "
+                f"{BARRIER:.0%} of the higher one."
+            )
         if mixed:
             highest = _number(self.mixed_barriers[known].nan_to_num().max())
             yield f"Mixing the weights instead meets a barrier on {listed(mixed)}, of up to {highest}."
@@ -189,7 +191,7 @@ def path(
         mixed = ({name: _between(pair[0], pair[1], places[part]) for name, pair in ends.items()} for part in parts)
         losses, changes, ways = _along(model, made, probes, mode)
         mixed_losses, mixed_changes, _ = _along(model, mixed, probes, mode)
-    squares = [float(tensor.double().square().sum()) for tensor in ends.values()]
+    flat = torch.cat([ends[name].detach().double().cpu().flatten() for name in compared(model.target)])
     return ContextPath(
         names=names,
         places=places,
@@ -200,8 +202,8 @@ def path(
         changes=changes,
         mixed_changes=mixed_changes,
         travelled=ways.cumsum(0),
-        distance=float(_moved({}, ends)[1]),
-        size=math.sqrt(sum(squares) / max(2 * model.target.layout.numel, 1)),
+        distance=float(_moved(model, {}, ends)[1]),
+        size=float(flat.square().mean().sqrt()),
     )
 
 
@@ -223,17 +225,18 @@ def _along(
     for weights in networks:
         found = [outputs(model, weights, probe, mode) for probe in probes]
         first = first or [one[:1] for one in found]
-        ways.append(_moved(last, weights))
+        ways.append(_moved(model, last, weights))
         losses.append(_stacked(map(loss_of, probes, found), ways[-1]))
         changes.append(_stacked((rms(one - start) for one, start in zip(found, first, strict=True)), ways[-1]))
         last = {name: tensor[-1:] for name, tensor in weights.items()}
     return torch.cat(losses, 1), torch.cat(changes, 1), torch.cat(ways)
 
 
-def _moved(last: Weights, weights: Weights) -> Tensor:
+def _moved(model: HyperDNN, last: Weights, weights: Weights) -> Tensor:
     """Root mean square difference of each network's weights from those before; `last` are before the first."""
     squares, numbers = torch.zeros((), dtype=torch.float64), 0
-    for name, tensor in weights.items():
+    for name in compared(model.target):
+        tensor = weights[name]
         rows = torch.cat([last.get(name, tensor[:1]), tensor]).flatten(1).double().cpu()
         squares = squares + rows.diff(dim=0).square().sum(1)
         numbers += rows.shape[1]

@@ -25,6 +25,9 @@ __all__ = ["Sensitivity", "sensitivity"]
 NOTHING = 1e-6
 """What changes by less than this share of what changes most does not change: rounding in 32 bits."""
 
+EQUAL = 1e-3
+"""Strongest coordinates that differ by less than this share are named together, as both shares of two are."""
+
 ROWS = 20
 """Coordinates that are printed; of more, the strongest."""
 
@@ -120,21 +123,26 @@ class Sensitivity:
             yield f"{len(idle)} of {len(self.layers)} layers {ignore} the context: {listed(idle)}."
         step = "one standard deviation" if bool((self.spread > 0).any()) else "one unit"
         weights = self.relative_weights
-        best, layer = divmod(int(weights.argmax()), len(self.layers))
+        best = self._strongest(weights.amax(1))
+        layer, one = self.layers[int(weights.amax(0).argmax())], len(best) == 1
         yield (
-            f"Coordinate '{self.coordinates[best]}' moves weights most: {step} of it changes layer "
-            f"'{self.layers[layer]}' by {float(weights[best, layer]):.1%} of its size."
+            f"{'Coordinate' if one else 'Coordinates'} {listed(best)} {'moves' if one else 'move'} weights most: {step} "
+            f"of {'it' if one else 'each'} changes layer '{layer}' by {float(weights.max()):.1%} of its size."
         )
         still = self._where(~self.outputs.any(0), self.probes)
         if still:
             yield f"The outputs on {listed(still)} do not change at all, though weights do."
         if len(still) < len(self.probes):
             outputs = self.relative_outputs.mean(1)
-            best = int(outputs.argmax())
+            best = self._strongest(outputs)
+            which, each = ("coordinate", "it") if len(best) == 1 else ("coordinates", "each")
             yield (
-                f"Outputs follow coordinate '{self.coordinates[best]}' most: {step} of it changes them by "
-                f"{float(outputs[best]):.1%} of their size."
+                f"Outputs follow {which} {listed(best)} most: {step} of {each} changes them by "
+                f"{float(outputs.max()):.1%} of their size."
             )
+
+    def _strongest(self, effects: Tensor) -> tuple[str, ...]:
+        return self._where(effects >= (1 - EQUAL) * effects.max(), self.coordinates)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain values; None stands where a number is not finite."""

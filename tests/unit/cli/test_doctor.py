@@ -38,3 +38,12 @@ def test_a_machine_without_torch_and_extras_is_described_too(capsys, monkeypatch
     text = capsys.readouterr().out
     assert "pip install torch" in text
     assert "unknown without the extra lab" in text
+
+
+def test_every_extra_that_is_declared_is_listed(monkeypatch):
+    extras = {"export": "onnx>=1.20", "explore": "gradio>=6", "x": "none-such"}
+    declared = ["torch>=2.13", *(f"{package}; extra == '{extra}'" for extra, package in extras.items())]
+    monkeypatch.setattr(_doctor.importlib.metadata, "requires", lambda _: declared)
+    monkeypatch.setattr(_doctor, "_version", lambda name: None if name == "none-such" else "1")
+    listed = {"export": {"onnx": "1"}, "explore": {"gradio": "1"}, "x": {"none-such": None}}
+    assert _doctor.examine()["extras"] == listed

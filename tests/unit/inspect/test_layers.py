@@ -3,7 +3,7 @@ from torch import nn
 
 import hyperdnn as hd
 from hyperdnn import targets
-from hyperdnn.inspect._layers import by_layer, layers
+from hyperdnn.inspect._layers import by_layer, compared, layers
 
 
 def test_a_layer_is_the_module_that_owns_the_parameters():
@@ -41,3 +41,9 @@ def test_each_number_of_a_layer_counts_once():
     squares = torch.tensor([[4.0, 1.0, 9.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
     expected = torch.tensor([[((6 * 4.0 + 3 * 1.0) / 9) ** 0.5, 3.0], [0.0, 0.0]], dtype=torch.float64)
     torch.testing.assert_close(by_layer(target, squares), expected)
+
+
+def test_of_a_distribution_the_means_count():
+    target = hd.Target(nn.Linear(2, 1, bias=False), combine=targets.Gaussian())
+    assert compared(target) == ("weight.mean",)
+    assert by_layer(target, torch.tensor([4.0, 100.0])).tolist() == [2.0]

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import hyperdnn as hd
-from hyperdnn import bodies, encoders, heads, inspect
+from hyperdnn import bodies, encoders, heads, inspect, targets
 from hyperdnn.errors import BufferPolicyError, ConfigError, ContextError
 from hyperdnn.inspect import _outcome
 
@@ -90,7 +90,7 @@ def test_a_bow_has_a_barrier_that_mixed_weights_do_not_see():
     assert found.barriers.tolist() == [1.0]
     assert found.mixed_barriers.tolist() == [0.0]
     assert found.detour == math.inf
-    assert "barrier: the error is 1 at 50% of the way, 1 above the straight line" in found.findings()[1]
+    assert "barrier: the error is 1 at 50% of the way, 1 above the higher of its ends, 0 and 0" in found.findings()[1]
     assert "inf" in found.findings()[0]
     json.dumps(found.to_json(), allow_nan=False)
 
@@ -99,7 +99,8 @@ def test_there_is_no_barrier_on_a_slope():
     model = bent(torch.zeros(1), torch.full((1,), 2.0))
     data = inspect.Probe(name="p", inputs=torch.ones(2, 1), targets=torch.zeros(2, 1), loss=F.l1_loss)
     found = inspect.path(model, torch.zeros(1), torch.ones(1), [data], steps=3)  # concave: above its chord
-    torch.testing.assert_close(found.barriers, torch.tensor([0.25]).double())
+    assert found.losses[0, 1] > found.losses[0, [0, -1]].mean()
+    assert found.barriers.tolist() == [0.0]
     downhill = inspect.Probe(name="p", inputs=torch.ones(2, 1), targets=torch.ones(2, 1), loss=F.l1_loss)
     found = inspect.path(model, torch.zeros(1), torch.ones(1), [downhill], steps=3)
     assert found.barriers.tolist() == [0.0]
@@ -195,3 +196,21 @@ def test_running_statistics_of_contexts_are_no_part_of_the_model():
     with pytest.raises(BufferPolicyError, match="Leave probes out"):
         inspect.path(model, torch.zeros(2), torch.ones(2), [data])
     assert inspect.path(model, torch.zeros(2), torch.ones(2)).distance > 0
+
+
+def test_a_loss_of_several_numbers_is_refused(linear_model):
+    data = probe(loss=lambda y, t: (y - t).square())
+    with pytest.raises(ConfigError, match=r"'p': expected a loss of one number, got \(7, 2\). Take its mean"):
+        inspect.path(linear_model(), START, END, [data])
+
+
+def test_a_distribution_goes_along_its_means():
+    model = hd.HyperDNN.for_vectors(nn.Linear(3, 2), 2, combine=targets.Gaussian())
+    data = inspect.Probe(name="p", inputs=torch.randn(4, 3), targets=torch.zeros(4, 2), loss=F.mse_loss)
+    found = inspect.path(model, torch.zeros(2), torch.ones(2), [data], steps=3)
+    first, last = (model.generate(context) for context in (torch.zeros(2), torch.ones(2)))
+    apart = torch.cat([(last[n] - first[n]).flatten() for n in ("weight.mean", "bias.mean")]).detach()
+    assert found.distance == pytest.approx(float(apart.square().mean().sqrt()))
+    means = {n.removesuffix(".mean"): t for n, t in last.items() if n.endswith(".mean")}
+    expected = F.linear(data.inputs, means["weight"], means["bias"]).square().mean().detach()
+    torch.testing.assert_close(found.losses[0, -1], expected, check_dtype=False)

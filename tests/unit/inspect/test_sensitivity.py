@@ -133,6 +133,17 @@ def test_shares_grow_while_others_give_way():
         torch.testing.assert_close(found.tensor_weights[k, 0], change, rtol=1e-5, atol=1e-8)
 
 
+def test_of_two_shares_neither_is_stronger():
+    target = hd.Target(nn.Linear(3, 2))
+    head = heads.FullHead(32, target.layout)
+    model = hd.HyperDNN(target, hd.Hypernet(encoder=encoders.Simplex(2), body=bodies.MLP(2, 32), head=head))
+    data = [inspect.Probe(name="p", inputs=torch.randn(5, 3))]
+    found = inspect.sensitivity(model, model.hypernet.encoder.sample(4), data, names=("left", "right"))
+    weights, outputs = found.findings()
+    assert weights.startswith("Coordinates 'left' and 'right' move weights most: one standard deviation of each ")
+    assert outputs.startswith("Outputs follow coordinates 'left' and 'right' most: one standard deviation of each ")
+
+
 def test_indices_have_the_coordinates_of_their_embeddings():
     model = hd.HyperDNN.for_tasks(nn.Linear(3, 2), 4, features=5)
     found = inspect.sensitivity(model, torch.arange(4))

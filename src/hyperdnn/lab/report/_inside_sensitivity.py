@@ -1,6 +1,7 @@
 """The figure of what each coordinate of a context does."""
 
 import math
+from textwrap import wrap
 
 import torch
 
@@ -37,7 +38,10 @@ def sensitivity_figure(found: Sensitivity) -> Figure:
         *(short(found.layers[k], head=0) for k in layers),
         *(short(f"outputs: {found.probes[k]}", head=10) for k in probes),
     ]
-    labels = [short(found.coordinates[k], 16) for k in columns]
+    room = _LETTERS // len(columns)
+    lines = [wrap(found.coordinates[k], room, break_long_words=False) for k in columns]
+    upright = any(len(line) + 1 > room for label in lines for line in label)
+    labels = [short(found.coordinates[k], 16) for k in columns] if upright else ["\n".join(label) for label in lines]
     usual = "one standard deviation" if bool((found.spread > 0).any()) else "one unit"
     over = "of one context" if found.contexts == 1 else f"averaged over {found.contexts} contexts"
     with canvas() as (figure, axes):
@@ -53,11 +57,11 @@ def sensitivity_figure(found: Sensitivity) -> Figure:
                     if not math.isfinite(value):
                         continue
                     ink = "#ffffff" if value < 0.6 * high else "#000001"  # matplotlib leaves pure black to the page
-                    axes.text(j, i, f"{value:.2g}", ha="center", va="center", color=ink, fontsize=7)
+                    number = f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+                    axes.text(j, i, number, ha="center", va="center", color=ink, fontsize=7)
         if probes:
             axes.axhline(len(layers) - 0.5, color="#ffffff", linewidth=2)
         axes.spines[:].set_visible(False)
-        upright = len("  ".join(labels)) > _LETTERS
         axes.set_xticks(range(len(labels)), labels, rotation=90 if upright else 0)
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(length=0)

@@ -36,7 +36,7 @@ def size_figure(found: Statistics) -> Figure:
     series = {
         "size": ("o", [float(t.sizes.square().mean().sqrt()) for t in tensors]),
         "between contexts": ("^", [t.between for t in tensors]),
-        "within a context": ("s", [t.within for t in tensors]),
+        "within a context": ("s", [t.within if t.numbers > 1 else math.nan for t in tensors]),
     }
     numbers = [value for _, values in series.values() for value in values]
     positive = [value for value in numbers if 0 < value < math.inf]
@@ -106,7 +106,7 @@ def distance_figure(distances: Tensor, names: Sequence[str], *, title: str, capt
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         markup = svg(figure)
-    spared = f" Every {math.ceil(contexts / _NAMED)}th context is named." if contexts > _NAMED else ""
+    spared = f" One context in {math.ceil(contexts / _NAMED)} is named." if contexts > _NAMED else ""
     alt = f"Heat map of the distances of {contexts} contexts, up to {high:.3g}. {title}."
     return Figure(title=title, caption=caption + spared, alt=alt, image=markup)
 

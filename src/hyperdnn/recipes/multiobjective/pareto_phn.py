@@ -200,7 +200,7 @@ def evaluate(model: Any, data: lab.data.DrawnContexts) -> dict[str, Any]:
 
 def view(model: hd.HyperDNN, data: lab.data.DrawnContexts) -> lab.View:
     """Rays at equal angles, and both losses of each of their networks on the same test images."""
-    batch, rays = data.test[:100], metrics.circle_rays(RAYS)
+    batch, rays = data.test[:500], metrics.circle_rays(RAYS)
 
     def loss(task: int, outputs: Tensor, targets: Tensor) -> Tensor:
         return task_losses(outputs, targets)[..., task]

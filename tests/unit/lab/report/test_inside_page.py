@@ -41,7 +41,7 @@ def test_words_come_first_and_are_escaped(tmp_path):
 
 def test_troubles_are_counted_and_said(tmp_path):
     text = written(tmp_path, troubles=("Dead contexts: 'a'.", "Another trouble."))
-    assert "✗ 2 to look at" in text
+    assert "✗ 2 things to look at" in text
     assert text.index("Dead contexts") < text.index("Another trouble.") < text.index("One &lt;")
 
 

@@ -30,7 +30,7 @@ def test_every_cell_has_its_number_and_every_row_its_name(look):
     for name in ("wind", "rain", "sun", "0", "2", "3", "outputs: data", "coordinate of the context"):
         assert name in written
     for value in (100 * found.relative_weights).flatten().tolist():
-        assert f"{value:.2g}" in written
+        assert (f"{value:.0f}" if value >= 10 else f"{value:.2g}") in written
     assert "change for one standard deviation" in written
 
 
@@ -82,3 +82,10 @@ def test_what_is_not_finite_is_left_empty(look):
     assert "nan" not in texts(figure)
     assert "Derivatives are not finite: '0', '2' and '3'." in figure.alt
     json.dumps(broken.to_json(), allow_nan=False)
+
+
+def test_long_names_of_coordinates_stand_in_several_lines(look):
+    written = texts(sensitivity_figure(look(names=("share of the first digit", "wind", "sun"))))
+    assert {"share of the", "first digit", "wind"} <= set(written)
+    many = texts(sensitivity_figure(look(features=12, names=[f"share of digit number {k}" for k in range(12)])))
+    assert "share o\N{HORIZONTAL ELLIPSIS}number 3" in many

@@ -89,7 +89,7 @@ def test_neighbour_maps_promise_no_unit():
 def test_many_contexts_and_long_names_keep_their_room():
     names = [f"a very long name of a context, number {k}" for k in range(40)]
     figure = distance_figure(torch.rand(40, 40), names, title="t", caption="c.", unit="u")
-    assert figure.caption == "c. Every 3th context is named."
+    assert figure.caption == "c. One context in 3 is named."
     assert all(len(word) <= 16 for word in words(figure))
 
 
