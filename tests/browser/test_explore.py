@@ -19,7 +19,10 @@ from hyperdnn.cli import main
 from hyperdnn.lab._discover import configuration, load
 
 pytest.importorskip("gradio")
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+# its server leaves event loops to the collector, and asks for parts of websockets that are going
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning"
+)
 
 PATIENCE = 60_000  # ms; a busy machine is slow to start a page
 MOVE = """(slider, value) => {

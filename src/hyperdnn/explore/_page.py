@@ -115,11 +115,11 @@ class Page:
         )
 
     def _connect(self, gradio: Any, blocks: Any) -> None:
-        inputs = {*self.panel.inputs, self.pinned, self.layer, self.probe, self.sample}
+        self._inputs = {*self.panel.inputs, self.pinned, self.layer, self.probe, self.sample}
         seen = [self.here, self.trouble, self.words, self.maps, self.losses, self.weights, self.outputs]
-        common = {"inputs": inputs, "show_progress": "hidden", "api_visibility": "private", "queue": False}
+        common = {"inputs": self._inputs, "show_progress": "hidden", "api_visibility": "private", "queue": False}
         latest = {**common, "trigger_mode": "always_last"}
-        gradio.on([*self.panel.moves, blocks.load], self._all, outputs=seen, **latest)
+        gradio.on([*self.panel.moves, blocks.load], self.follow, outputs=seen, **latest)
         for event, jump in self.panel.jumps:
             gradio.on(event, self._after(jump), outputs=[*self.panel.places, *seen], **latest)
         gradio.on(self.pin.click, self._pin, outputs=[self.pinned, *seen], **common)
@@ -131,7 +131,13 @@ class Page:
         gradio.on(self.another.click, self._draw_input, outputs=[self.sample, self.words, self.outputs], **common)
         gradio.on(self.save.click, self._export, outputs=[self.trouble, self.files], **common)
 
-    def _all(self, values: dict[Any, Any]) -> dict[Any, Any]:
+    @property
+    def values(self) -> dict[Any, Any]:
+        """What the page's controls hold when it is opened."""
+        return {part: part.value for part in self._inputs}
+
+    def follow(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        """All that follows from the controls' values: component -> what it shows."""
         try:
             look, pinned = self._looks(values)
         except (HyperDNNError, RuntimeError) as error:
@@ -152,7 +158,7 @@ class Page:
 
         def handler(values: dict[Any, Any]) -> dict[Any, Any]:
             moved = jump(values)
-            return {**moved, **self._all({**values, **moved})}
+            return {**moved, **self.follow({**values, **moved})}
 
         return handler
 
@@ -161,10 +167,10 @@ class Page:
             row = self.panel.row(values).tolist()
         except HyperDNNError as error:
             return {self.trouble: _alert(str(error))}
-        return {self.pinned: row, **self._all({**values, self.pinned: row})}
+        return {self.pinned: row, **self.follow({**values, self.pinned: row})}
 
     def _unpin(self, values: dict[Any, Any]) -> dict[Any, Any]:
-        return {self.pinned: None, **self._all({**values, self.pinned: None})}
+        return {self.pinned: None, **self.follow({**values, self.pinned: None})}
 
     def _weights_only(self, values: dict[Any, Any]) -> dict[Any, Any]:
         return self._part(values, "weights")

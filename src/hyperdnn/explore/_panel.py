@@ -34,6 +34,7 @@ class Panel:
     Attributes:
         first: which known context was picked.
         inputs: all components that say which context is meant.
+        slider: the one that moves the context most directly.
         moves: events after which another context is meant.
         jumps: events after which controls go elsewhere too, each with what says where: a function of the components'
             values that gives new ones.
@@ -71,6 +72,7 @@ class Panel:
         self._thumbnails = gradio.HTML(shown, visible=images, elem_id="thumbnails")
         self._draw = gradio.Button("Draw a context", size="sm", visible=own, elem_id="draw")
         self.inputs = [self.first, *self._sliders, self._base, self._toward, self._share]
+        self.slider = [*self._sliders, self._share][0]
         self.places = [*self._sliders, self._base, self._share, self._thumbnails]
         self.moves = [one.input for one in (*self._sliders, self._share)]
         self.jumps: list[tuple[Any, Jump]] = []

@@ -24,8 +24,7 @@ def _collected():
 
 def _page(view: lab.View, folder: Path) -> tuple[Page, dict]:
     page = Page(Scene(view), title="here", folder=folder)
-    parts = [*page.panel.inputs, page.pinned, page.layer, page.probe, page.sample]
-    return page, {part: part.value for part in parts}
+    return page, page.values
 
 
 def _plot(found: dict, part) -> dict:
@@ -35,7 +34,7 @@ def _plot(found: dict, part) -> dict:
 @pytest.mark.parametrize("kind", ["tasks", "preferences", "pictures", "noise", "curves"])
 def test_every_kind_of_context_has_a_page(kind, request, tmp_path):
     page, values = _page(request.getfixturevalue(kind), tmp_path)
-    found = page._all(values)
+    found = page.follow(values)
     assert set(found) == {
         *(page.here, page.trouble, page.words),
         *(page.maps, page.losses, page.weights, page.outputs),
@@ -47,7 +46,7 @@ def test_every_kind_of_context_has_a_page(kind, request, tmp_path):
 def test_a_blend_is_where_the_slider_says(tasks, tmp_path):
     page, values = _page(tasks, tmp_path)
     share = page.panel.inputs[-1]
-    found = page._all({**values, share: 0.25})
+    found = page.follow({**values, share: 0.25})
     row = 0.75 * page._scene.known[0] + 0.25 * page._scene.known[1]
     look = page._scene.look(row)
     assert f"{look.norm:.4g}" in found[page.words]
@@ -58,9 +57,9 @@ def test_a_blend_is_where_the_slider_says(tasks, tmp_path):
 def test_the_data_follow_the_picked_context(tasks, tmp_path):
     page, values = _page(tasks, tmp_path)
     assert values[page.probe] == -1
-    assert "task 0, cross-entropy" in page._all(values)[page.words]
-    assert "task 1, cross-entropy" in page._all({**values, page.panel.first: 1})[page.words]
-    assert "task 2, cross-entropy" in page._all({**values, page.probe: 2})[page.words]
+    assert "task 0, cross-entropy" in page.follow(values)[page.words]
+    assert "task 1, cross-entropy" in page.follow({**values, page.panel.first: 1})[page.words]
+    assert "task 2, cross-entropy" in page.follow({**values, page.probe: 2})[page.words]
 
 
 def test_pinning_compares_until_it_is_taken_back(tasks, tmp_path):
@@ -68,8 +67,8 @@ def test_pinning_compares_until_it_is_taken_back(tasks, tmp_path):
     pinned = page._pin(values)
     assert pinned[page.pinned] == page._scene.known[0].tolist()
     then = {**values, page.pinned: pinned[page.pinned], page.panel.first: 1}
-    assert 'id="apart"' in page._all(then)[page.words]
-    assert len(_plot(page._all(then), page.weights)["data"]) == 2
+    assert 'id="apart"' in page.follow(then)[page.words]
+    assert len(_plot(page.follow(then), page.weights)["data"]) == 2
     free = page._unpin(then)
     assert free[page.pinned] is None
     assert 'id="apart"' not in free[page.words]
@@ -104,7 +103,7 @@ def test_only_what_changes_is_sent(tasks, tmp_path):
 
 def test_errors_are_words_on_the_page(curves, tmp_path):
     page, values = _page(curves, tmp_path)
-    found = page._all({**values, page.panel.inputs[1]: None})
+    found = page.follow({**values, page.panel.inputs[1]: None})
     assert 'role="alert"' in found[page.trouble]
     assert "is empty" in found[page.trouble]
     assert _plot(found, page.maps)["layout"]["annotations"][0]["text"] == "see the message"
@@ -116,7 +115,7 @@ def test_a_broken_generator_is_words_on_the_page(tasks, tmp_path):
     with torch.no_grad():
         tasks.model.hypernet.head.linear.bias[0] = math.nan
     page, values = _page(tasks, tmp_path)
-    assert "1 of 85 generated weights are not finite" in page._all(values)[page.trouble]
+    assert "1 of 85 generated weights are not finite" in page.follow(values)[page.trouble]
 
 
 def test_what_is_exported_is_what_is_seen(tasks, tmp_path):

@@ -8,7 +8,10 @@ from hyperdnn import explore, lab
 from hyperdnn.errors import MissingExtraError
 from hyperdnn.explore import _serve
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+# its server leaves event loops to the collector, and asks for parts of websockets that are going
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning"
+)
 
 
 @pytest.fixture(autouse=True)
