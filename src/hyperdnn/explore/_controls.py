@@ -87,7 +87,7 @@ class Controls:
         return torch.lerp(row, known[toward], share)
 
     def drawn(self, seed: int) -> Tensor:
-        """Other coordinates: as the encoder draws contexts, or as spread as the known ones are; no slider's end is passed.
+        """Other coordinates: as the encoder draws contexts, or as spread as the known ones; within sliders.
 
         Args:
             seed: decides the draw.
