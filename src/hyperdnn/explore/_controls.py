@@ -87,7 +87,7 @@ class Controls:
         return torch.lerp(row, known[toward], share)
 
     def drawn(self, seed: int) -> Tensor:
-        """Other coordinates: as the encoder draws contexts, or as spread as the known ones are.
+        """Other coordinates: as the encoder draws contexts, or as spread as the known ones; within sliders.
 
         Args:
             seed: decides the draw.
@@ -96,11 +96,15 @@ class Controls:
         generator = torch.Generator(known.device).manual_seed(seed)
         sample = getattr(getattr(self._scene.view.model.hypernet, "encoder", None), "sample", None)
         if sample is not None:
-            drawn: Tensor = sample(1, generator=generator)[0].detach().to(known)
-            return drawn
-        mean, deviation = known.mean(0), known.std(0, correction=0)
-        noise = torch.randn(known.shape[1], generator=generator, dtype=known.dtype, device=known.device)
-        return mean + deviation * noise
+            row: Tensor = sample(1, generator=generator)[0].detach().to(known)
+        else:
+            mean, deviation = known.mean(0), known.std(0, correction=0)
+            noise = torch.randn(known.shape[1], generator=generator, dtype=known.dtype, device=known.device)
+            row = mean + deviation * noise
+        row = row.clone()
+        for k, slider in enumerate(self.sliders):
+            row[k].clamp_(slider.low, slider.high)
+        return row
 
     def said(self, row: Tensor, first: int, toward: int | None, share: float) -> str:
         """The context in words.

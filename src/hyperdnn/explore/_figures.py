@@ -181,7 +181,11 @@ def _bars(scene: Scene, look: Look, pinned: Look | None) -> Plot:
         data.append({"type": "scatter", "mode": "markers", "name": "the data's own context", "x": names, "y": best})
         data[-1] = {**data[-1], "marker": line}
     measures = sorted({probes[k].measure for k in shown})
-    return plot(data, xaxis=axis("data", type="category"), yaxis=axis(" / ".join(measures), rangemode="tozero"))
+    return plot(
+        data,
+        xaxis=axis("data", type="category", tickangle=-30 if len(shown) > 6 else 0),
+        yaxis=axis(" / ".join(measures), rangemode="tozero"),
+    )
 
 
 def _heat(values: Tensor, tensor: Tensor, limit: float, panel: str, right: float) -> Mapping[str, Any]:

@@ -26,7 +26,8 @@ _OWN: Final = -1  # stands for the probe that belongs to the picked context
 _FIGURES: Final = ("maps", "losses", "weights", "outputs")
 _CSS: Final = """
 footer { display: none !important; }
-.gradio-container .numbers { width: 100%; font-size: 13px; line-height: 1.3; border: 0; border-collapse: collapse; }
+.gradio-container .numbers { width: 100%; font-size: 13px; line-height: 1.3; border-collapse: collapse; }
+.gradio-container :is(.numbers, .numbers tr) { border: 0 !important; }
 .gradio-container .numbers :is(th, td) {
   text-align: left; padding: 4px 6px 4px 0; border: 0; border-bottom: 1px solid #d1d9e0; font-weight: normal;
 }
