@@ -16,7 +16,7 @@ from hyperdnn.inspect._outcome import Mode, generated, outputs, portions, rms
 from hyperdnn.inspect._plain import plain
 from hyperdnn.inspect._probe import Probe
 from hyperdnn.inspect._vitals import undisturbed
-from hyperdnn.inspect._weight_words import listed
+from hyperdnn.inspect._weight_words import listed, share
 from hyperdnn.models import HyperDNN
 from hyperdnn.typing import Context, Weights
 
@@ -128,7 +128,7 @@ class Sensitivity:
         who, move, each = ("Coordinate", "moves", "it") if len(best) == 1 else ("Coordinates", "move", "each")
         yield (
             f"{who} {listed(best)} {move} weights most: {step} of {each} changes layer '{layer}' by "
-            f"{float(weights.max()):.1%} of its size."
+            f"{share(float(weights.max()))} of its size."
         )
         still = self._where(~self.outputs.any(0), self.probes)
         if still:
@@ -139,7 +139,7 @@ class Sensitivity:
             which, each = ("coordinate", "it") if len(best) == 1 else ("coordinates", "each")
             yield (
                 f"Outputs follow {which} {listed(best)} most: {step} of {each} changes them by "
-                f"{float(outputs.max()):.1%} of their size."
+                f"{share(float(outputs.max()))} of their size."
             )
 
     def _strongest(self, effects: Tensor) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ class Sensitivity:
         for k in sorted(order[:ROWS]):
             cells = [
                 f"{float(self.spread[k]):.3g}",
-                *(f"{float(v):.1%}" for v in (strongest[k], *self.relative_outputs[k])),
+                *(share(float(v)) for v in (strongest[k], *self.relative_outputs[k])),
             ]
             rows.append(
                 f"{self.coordinates[k]:<{width}}" + "".join(f"  {c:>{w}}" for c, w in zip(cells, wide, strict=True))
