@@ -63,10 +63,9 @@ class Example:
         """A name for each tensor: that of the forward method's argument, with a number where one has several."""
         net = module.target.module if isinstance(module, HyperDNN) else module
         args, kwargs = self.inputs
-        context = kwargs.pop("context", None) if net is not module else None
-        bound = dict(inspect.signature(net.forward).bind(*args, **kwargs).arguments)
+        positional = inspect.signature(net.forward).bind_partial(*args).arguments
         names: list[str] = []
-        for name, value in [*bound.items(), *([] if context is None else [("context", context)])]:
+        for name, value in [*positional.items(), *kwargs.items()]:
             tensors = [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
             names += [name] if len(tensors) == 1 else [f"{name}_{k}" for k in range(len(tensors))]
         return names

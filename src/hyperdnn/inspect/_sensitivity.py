@@ -124,10 +124,11 @@ class Sensitivity:
         step = "one standard deviation" if bool((self.spread > 0).any()) else "one unit"
         weights = self.relative_weights
         best = self._strongest(weights.amax(1))
-        layer, one = self.layers[int(weights.amax(0).argmax())], len(best) == 1
+        layer = self.layers[int(weights.amax(0).argmax())]
+        who, move, each = ("Coordinate", "moves", "it") if len(best) == 1 else ("Coordinates", "move", "each")
         yield (
-            f"{'Coordinate' if one else 'Coordinates'} {listed(best)} {'moves' if one else 'move'} weights most: {step} "
-            f"of {'it' if one else 'each'} changes layer '{layer}' by {float(weights.max()):.1%} of its size."
+            f"{who} {listed(best)} {move} weights most: {step} of {each} changes layer '{layer}' by "
+            f"{float(weights.max()):.1%} of its size."
         )
         still = self._where(~self.outputs.any(0), self.probes)
         if still:

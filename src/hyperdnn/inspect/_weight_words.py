@@ -33,9 +33,12 @@ def troubles(found: "Statistics") -> Iterator[str]:
         return
     contexts, whole = len(found.names), found.whole
     zero = [name for name, norm in zip(found.names, whole.norms.tolist(), strict=True) if norm == 0]
+    if len(zero) == contexts:
+        yield f"All generated weights are zero, for {'the only context' if contexts == 1 else f'all {contexts}'}."
+        return
     if zero:
         yield f"Dead contexts: {listed(zero)} {'gets' if len(zero) == 1 else 'get'} weights of zero."
-    if contexts < 2 or len(zero) == contexts:
+    if contexts < 2:
         return
     if whole.variation <= SAME:
         yield f"The generator has collapsed: all {contexts} contexts get the same weights."

@@ -1,9 +1,9 @@
 """Everything an experiment needs that is not science.
 
-`Recipe`, `Reference`, `Claim` and `Variant` declare a published system; `run` trains it and measures its
-claims, `tune` searches its settings, `trained` loads what a run left behind, and a `View` says what there is to look at
-in it (`view_tasks`, `view_pictures`). The folders: `config` (settings as frozen dataclasses, YAML, seeds), `data`
-(data sets by name), `spaces` (of architectures), `language` (models to adapt), `train` (the loops), `federated`
+`Recipe`, `Reference`, `Claim` and `Variant` declare a published system; `run` trains it and measures its claims, `tune`
+searches its settings, `trained` loads what a run left behind, and a `View` says what there is to look at in it
+(`view_tasks`, `view_pictures`, `view_voices`). The folders: `config` (settings as frozen dataclasses, YAML, seeds),
+`data` (data sets by name), `spaces` (of architectures), `language` (models to adapt), `train` (the loops), `federated`
 (clients on Flower), `losses`, `effects` (of treatments), `metrics`, `baselines` (the plain networks that a system is
 compared with), `report` (results, table, page) and `tuning`. Names are loaded when touched, so a recipe's declarations
 cost no torch.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hyperdnn.lab._recipe import Claim, Recipe, Reference, Variant
     from hyperdnn.lab._trained import Trained, trained
     from hyperdnn.lab._view import View
-    from hyperdnn.lab._views import view_pictures, view_tasks
+    from hyperdnn.lab._views import view_pictures, view_tasks, view_voices
     from hyperdnn.lab.config import seed_everything
     from hyperdnn.lab.tuning import tune
 
@@ -46,6 +46,7 @@ _HOMES = {
     "View": "_view",
     "view_pictures": "_views",
     "view_tasks": "_views",
+    "view_voices": "_views",
     "tune": "tuning",
     "seed_everything": "config",
 }
@@ -75,6 +76,7 @@ __all__ = [
     "trained",
     "view_pictures",
     "view_tasks",
+    "view_voices",
     "tune",
     "seed_everything",
     "config",

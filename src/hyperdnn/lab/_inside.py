@@ -117,9 +117,10 @@ def inside(view: View, *, draw: Callable[[Tensor], inspect.Map] = inspect.flat_m
     probes = [p for p in view.probes if p.context is None or p.context in (chosen[first], chosen[second])][:_PROBES]
     probes = probes or list(view.probes[:_PROBES])
     distances = sensitivity = path = swap = None
-    several = len(names) > 1
-    if not view.probes:
-        notes.found.append("What the networks do is left out: the recipe gives no data to run them on (view=).")
+    several, silent = len(names) > 1, _why_not_run(view)
+    if silent:
+        probes = []
+        notes.found.append(f"What the networks do is left out: {silent}")
     elif several:
         distances = notes.of(
             "The comparison of outputs",
@@ -149,6 +150,16 @@ def inside(view: View, *, draw: Callable[[Tensor], inspect.Map] = inspect.flat_m
         swap=swap,
         notes=tuple(notes.found),
     )
+
+
+def _why_not_run(view: View) -> str | None:
+    """Why networks cannot be run, in words; None if they can."""
+    target = view.model.target
+    if not view.probes:
+        return "the recipe gives no data to run them on (view=)."
+    if target.buffers_policy == "per_context" and target.initial_buffers(0):
+        return "each one has running statistics of its own, which are no part of the model."
+    return None
 
 
 @final

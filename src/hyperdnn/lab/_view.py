@@ -55,7 +55,10 @@ class View:
             ConfigError: if the encoder does not tell what it takes.
         """
         try:
-            contexts = typical_contexts(model, asker="inspect")
-        except ContextError as error:
-            raise ConfigError(f"{error} A recipe does that with view=.") from None
+            contexts = typical_contexts(model, asker="view")
+        except ContextError:
+            encoder = getattr(model.hypernet, "encoder", model.hypernet)
+            raise ConfigError(
+                f"{type(encoder).__name__} does not tell what its contexts are. Declare some in the recipe: view=."
+            ) from None
         return cls(model=model, contexts=contexts, names=[str(k) for k in range(len(contexts))])

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from hyperdnn.inspect import Probe
 from hyperdnn.lab._view import View
-from hyperdnn.lab.data import Task
+from hyperdnn.lab.data import Task, Voices
 from hyperdnn.models import HyperDNN
 
-__all__ = ["view_pictures", "view_tasks"]
+__all__ = ["view_pictures", "view_tasks", "view_voices"]
 
 _SAMPLES: Final = 100  # of each task: enough for a loss, few enough for a slider
 _MOST: Final = 64  # tasks that a figure has room for
@@ -81,3 +81,26 @@ def view_pictures(
             probes.append(Probe(name=f"{height} x {width} pixels", inputs=points(height, width), side=(height, width)))
     names = [f"image {k}" for k in range(len(given))]
     return View(model=model, contexts=given, names=names, context="image", probes=probes, shows="picture")
+
+
+def view_voices(model: HyperDNN, voices: Voices) -> View:
+    """One context for each voice that is new to the model: what describes it. Its probe are passages of it.
+
+    Args:
+        model: from a description to a language model of characters.
+        voices: with their texts.
+    """
+    batch = voices.test.side_by_side()
+    names = [voices.names[number] for number in batch.voices.tolist()]
+    probes = [
+        Probe(
+            name=name,
+            inputs=inputs,
+            targets=targets,
+            loss=lambda scores, targets: F.cross_entropy(scores.flatten(0, -2), targets.flatten()),
+            measure="cross-entropy (nats for each character)",
+            context=k,
+        )
+        for k, (name, inputs, targets) in enumerate(zip(names, batch.inputs, batch.targets, strict=True))
+    ]
+    return View(model=model, contexts=batch.context, names=names, context="voice", probes=probes)

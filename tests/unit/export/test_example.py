@@ -18,10 +18,12 @@ def _model() -> hd.HyperDNN:
 
 def test_the_forms_of_inputs() -> None:
     x, pair = torch.randn(4, 3), (torch.randn(4, 3), torch.randn(4, 3))
-    for inputs in ((x, pair, 2.0), {"scale": 2.0, "pair": pair, "x": x}):
+    names = ["x", "pair_0", "pair_1"]
+    by_name = {"scale": 2.0, "pair": pair, "x": x}
+    for inputs, given in (((x, pair, 2.0), names), (by_name, [*names[1:], names[0]])):
         example = example_of(Two(), inputs, context=None, batch=0)
         torch.testing.assert_close(example.call(Two()), x + 2 * pair[0] - pair[1])
-        assert example.input_names(Two()) == ["x", "pair_0", "pair_1"]
+        assert example.input_names(Two()) == given  # in the order of the call, as torch keeps them
         shapes = example.shapes(Two(), {"batch": "b"})
         assert shapes == {"x": {0: "b"}, "pair": ({0: "b"}, {0: "b"}), "scale": None}
 

@@ -125,7 +125,7 @@ def test_zeros_are_told_from_what_ignores_the_context():
     with torch.no_grad():
         model.hypernet.slope.zero_()
     every = inspect.statistics(model, context)
-    assert every.troubles() == ("Dead contexts: '0', '1', '2' and 1 more get weights of zero.",)
+    assert every.troubles() == ("All generated weights are zero, for all 4.",)
     assert every.whole.variation == 0
     assert math.isnan(every.whole.cosine)
 

@@ -61,7 +61,10 @@ def test_what_cannot_be_measured_is_left_out_with_the_reason():
     view = lab.View(model=model, contexts=torch.arange(3), names=list("abc"), probes=known.probes())
     found = inside(view)
     assert found.distances is None
-    assert any("per_context" in note for note in found.notes)
+    (note,) = found.notes
+    assert note.startswith("What the networks do is left out: each one has running statistics of its own")
+    assert found.sensitivity is not None
+    assert found.sensitivity.probes == ()
     assert "Generated weights" in titles(found)
 
 

@@ -99,5 +99,5 @@ def test_an_encoder_that_tells_no_contexts_needs_the_recipes_help():
     target = hd.Target(torch.nn.Linear(3, 2))
     encoder = hd.encoders.FromModule(torch.nn.Linear(4, 5), features=5)
     hypernet = hd.Hypernet(encoder=encoder, body=hd.bodies.MLP(5, 6), head=hd.heads.FullHead(6, target.layout))
-    with pytest.raises(ConfigError, match=r"cannot make contexts for FromModule.*view="):
+    with pytest.raises(ConfigError, match=r"FromModule does not tell what its contexts are.*view="):
         lab.View.of(hd.HyperDNN(target, hypernet))

@@ -18,6 +18,9 @@ _TENSORS = 24
 _ROW = 0.2
 """Height of a tensor in inches."""
 
+_DECADES = 100
+"""An axis that spans less has more numbers than powers of ten."""
+
 _NAMED = 16
 """Contexts of a matrix that have room for their names."""
 
@@ -41,6 +44,8 @@ def size_figure(found: Statistics) -> Figure:
     numbers = [value for _, values in series.values() for value in values]
     positive = [value for value in numbers if 0 < value < math.inf]
     with canvas() as (figure, axes):
+        from matplotlib.ticker import LogLocator
+
         figure.set_size_inches(4.8, max(3.4, 1.2 + _ROW * len(tensors)))
         if positive:
             low, high = min(positive) / 2, max(positive) * 2
@@ -53,6 +58,8 @@ def size_figure(found: Statistics) -> Figure:
                 style = {"marker": marker, "color": colour(k), "s": 22, "clip_on": False, "zorder": 3 + k}
                 axes.scatter([x for x, _ in places], [y for _, y in places], label=name, linewidths=0, **style)
             axes.set_xscale("log")
+            if high / low < _DECADES:
+                axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # powers of ten alone would be one or two
             axes.xaxis.set_major_formatter("{x:g}")  # matplotlib's own would need its mathematics
             axes.xaxis.set_minor_formatter("")
             axes.set_xlim(low, high)
