@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hyperdnn.cli._inspect import add_run_options
 from hyperdnn.cli._usage import UsageError, usage
 from hyperdnn.errors import ContextError, ExportError
 
@@ -37,12 +38,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--context=-1,2 if the first is negative).",
         allow_abbrev=False,
     )
-    bake.add_argument("run", metavar="RUN", type=Path, help="a run folder, as `hyperdnn run` leaves it")
+    add_run_options(bake)
     bake.add_argument("--context", required=True, metavar="C", help="whose network: a name, a number, or numbers")
     bake.add_argument("--to", required=True, choices=tuple(_ENDINGS), help="the form")
     bake.add_argument("--out", type=Path, metavar="PATH", help="of the file; by default in the folder RUN/baked")
-    bake.add_argument("--variant", metavar="V", help="of the run's system and baselines (the first one)")
-    bake.add_argument("--seed", type=int, metavar="N", help="of the run (the first one)")
     bake.add_argument("--shape", type=_shape, metavar="N,N", help="of one input, to compare on drawn ones")
     bake.add_argument("--json", action="store_true", help="what was written, as JSON")
     bake.set_defaults(command=bake_run)
