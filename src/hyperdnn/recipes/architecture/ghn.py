@@ -40,7 +40,7 @@ Expected.
     Messages between nodes need their time: after 1,200 steps of two architectures each tau was .37, and .38 without
     messages. 2,000 steps of four were chosen on validation images (.51 and .41, one seed). Measured with candidates
     that see half of the images, tau was .44 and .37, but the hypernet took longer than training these; with those that
-    see all it takes 1.0 times as long as they do, if nothing else runs beside it.
+    see all it takes 0.95 times as long as they do, if nothing else runs beside it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
