@@ -79,7 +79,7 @@ def opened(browser: Any) -> Iterator[Any]:
         page.on("request", lambda call: requested.append(call.url))
         page.on("pageerror", lambda error: failed.append(str(error)))
         page.goto(served)
-        page.wait_for_selector("#norm")
+        page.wait_for_selector("#nearest")
         for figure in ("maps", "losses", "weights", "outputs"):
             page.wait_for_selector(f"#{figure} .main-svg")
         return page
@@ -163,6 +163,19 @@ def test_an_image_becomes_another(opened: Any) -> None:
         assert cells(page, "nearest")[0].startswith("image 1, at ")
         pick(page, "probe", "16 x 16 pixels")
         page.wait_for_selector("#loss", state="detached")
+
+
+def test_a_broken_generator_is_words_on_the_page(opened: Any) -> None:
+    scene = view("continual/task_conditioned")
+    with torch.no_grad():
+        next(scene.model.hypernet.head.parameters()).view(-1)[0] = torch.nan
+    with explore.serve(scene, title="broken") as address:
+        page = opened(address)
+        assert "generated weights are not finite" in page.get_by_role("alert").inner_text()
+        assert "not finite" in page.locator("#weights").inner_text()
+        move(page, "share", 0.5)
+        wait_for(page, "50% of the way")  # it goes on, and says so there too
+        assert page.get_by_role("alert").is_visible()
 
 
 def test_nothing_is_cut_off(opened: Any) -> None:
