@@ -3,34 +3,40 @@
 Karimi Mahabadi, Ruder, Dehghani & Henderson, "Parameter-efficient multi-task fine-tuning for transformers via shared
 hypernetworks", ACL-IJCNLP 2021 (arXiv:2106.04489).
 
-Adapters are small networks behind the sublayers of a language model, trained while the model itself stays frozen. One
-set for each task shares nothing between tasks; one set for all lets them interfere. Here a small hypernet makes them,
-from an embedding of the task, one of the layer and one of the place in it: what tasks and layers have in common is
-learnt once, and the number of parameters does not grow with either, but for the embeddings.
+Adapters are small networks behind the sublayers of a frozen language model. One set for each task shares nothing; one
+set for all lets tasks interfere. Here a small hypernet makes them, from embeddings of the task, the layer and the place
+in it: what tasks and layers have in common is learnt once, and only embeddings grow with their number.
 
 Faithful.
     A row for each adapter is made of three embeddings, of the task, the layer and the place in it (behind
-    self-attention, behind the feed-forward network), by an MLP that is followed by a norm; down projection, up
-    projection and norm of the adapter are linear in that row, by generators that all tasks, layers and places share. An
-    adapter is ``A(x) = LN(U gelu(D x)) + x``, in front of the residual sum. Generators start small and without bias, so
-    the generated norm's gain starts near zero, not at one, and a network near what it was. Of the base only the norms
-    are trained. A batch is of one task, drawn in proportion to ``n ** (1 / T)``, where ``n`` is capped. Labels are
-    smoothed.
+    self-attention, behind the feed-forward network), by an MLP and a norm; down projection, up projection and norm of
+    the adapter are linear in that row, by generators that all share. An adapter is ``A(x) = LN(U gelu(D x)) + x``, in
+    front of the residual sum. Generators start small and without bias, so a network starts near what it was. Of the
+    base only the norms are trained. A batch is of one task, drawn in proportion to a
+    capped ``n ** (1 / T)``. Labels are smoothed.
 
 Differs.
     The publication adapts T5, from text to text; here an encoder reads the text, and each task has a linear output
     layer on the standardised mean of its outputs, which every variant has. Any encoder of transformers will do
-    (``base.pretrained``). The default setting trains one of two layers on the training texts, with norms in front of
-    the layers, as T5 has them, since a larger one would have to be downloaded. Tasks are ten small sets of sentences
-    and reviews instead of GLUE, most of which compares two sentences. Each generated tensor has a gain. Adapters of
-    each task's own come with norms of their own, so that they share nothing; ``narrow adapters`` have a bottleneck of
-    one, and still more parameters than the hypernet. The publication's few-shot tasks are new to the trained model;
-    here two tasks of the mixture have 100 texts.
+    (``base.pretrained``). The default setting trains one of two layers on the training texts. Tasks are ten small sets
+    of sentences and reviews instead of GLUE. Each generated tensor has a gain. Adapters of each task's own come with
+    norms of their own; ``narrow adapters`` have a bottleneck of one, and still more parameters than the hypernet. The
+    publication's few-shot tasks are new to the trained model; here two tasks of the mixture have 100 texts.
 
 Expected.
-    Nothing was measured yet on test texts. In short trials on validation texts nothing that reads a frozen base was
-    clearly better than the most frequent class, since so small a language model hardly knew more than which words are
-    frequent; the small setting pretrains it for longer, and waits for its rates.
+    ===============  ============  ============  ==========
+    per cent right   8 tasks       2 of 100      parameters
+    ===============  ============  ============  ==========
+    hypernet         66.8 +- 0.1   60.5 +- 1.5   38,406
+    shared adapter   67.0 +- 0.2   63.4 +- 2.7   14,650
+    adapters         68.8 +- 0.1   59.0 +- 3.3   116,314
+    narrow adapters  67.8 +- 0.2   58.0 +- 2.5   44,354
+    fine-tuning      75.7 +- 0.3   63.8 +- 1.3   5,261,594
+    ===============  ============  ============  ==========
+
+    Three seeds; 2 tasks have 100 texts to learn from. There adapters of a task's own are worse, elsewhere better;
+    one set for all is as good. Validation decided on the base (with half the features and a third of the texts none
+    reached 60) and on the rate, .01 of .003 to .03.
 """
 
 from copy import deepcopy
