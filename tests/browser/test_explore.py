@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,10 @@ def test_the_command_ends_without_complaint(tmp_path: Path, capsys: pytest.Captu
     assert main(["run", name, "--setting", "tiny", "--variants", "hypernet", "--quiet", "--out", str(tmp_path)]) == 0
     folder = next((tmp_path / name).iterdir())
     command = [sys.executable, "-m", "hyperdnn", "explore", str(folder), "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # what was started in the background of a shell hands on that interruptions are ignored
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, preexec_fn=heed) as process:
         assert process.stdout is not None
         address = process.stdout.readline().split()[-1]
         with urllib.request.urlopen(address, timeout=60) as answer:
