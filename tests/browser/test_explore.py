@@ -202,11 +202,14 @@ def test_the_command_ends_without_complaint(tmp_path: Path, capsys: pytest.Captu
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, **pipes, text=True, preexec_fn=heed) as process:
-        assert process.stdout is not None
-        address = process.stdout.readline().split()[-1]
-        with urllib.request.urlopen(address, timeout=60) as answer:
-            assert answer.status == 200
-        process.send_signal(signal.SIGINT)
-        _, complaint = process.communicate(timeout=60)
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().split()[-1]
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                assert answer.status == 200
+            process.send_signal(signal.SIGINT)
+            _, complaint = process.communicate(timeout=60)
+        finally:
+            process.kill()  # or the end of this block would wait for it
     assert process.returncode == 0
     assert complaint == ""
