@@ -55,7 +55,8 @@ def size_figure(found: Statistics) -> Figure:
                 axes.plot([max(end, low) for end in ends], [row, row], color=colour(0), linewidth=1)
             for k, (name, (marker, values)) in enumerate(series.items()):
                 places = [(max(value, low), row) for row, value in enumerate(values) if math.isfinite(value)]
-                style = {"marker": marker, "color": colour(k), "s": 22, "clip_on": False, "zorder": 3 + k}
+                size = 60 if k == 0 else 18  # the circle is seen behind a square in the same place
+                style = {"marker": marker, "color": colour(k), "s": size, "clip_on": False, "zorder": 3 + k}
                 axes.scatter([x for x, _ in places], [y for _, y in places], label=name, linewidths=0, **style)
             axes.set_xscale("log")
             if high / low < _DECADES:
