@@ -27,6 +27,7 @@ from hyperdnn.inspect import Probe
 
 __all__ = ["outputs_figure"]
 
+_MOST: Final = 100  # numbers of one output
 _HEADS: Final = 3  # outputs of one input, each with its own classes, that there is room for
 
 
@@ -128,17 +129,19 @@ def _curve(data: Probe, outputs: Tensor, other: Tensor | None) -> Plot:
 
 
 def _numbers(data: Probe, outputs: Tensor, other: Tensor | None, sample: int) -> Plot:
-    """The numbers that come out of one input."""
+    """The numbers that come out of one input, or the first of many."""
     traces, parts = _input(data.inputs[sample])
     series = [("this context", outputs[sample], {"color": CURRENT})]
     if other is not None:
         series.append(("pinned", other[sample], dict(HATCHED)))
     place = {"type": "bar", "xaxis": "x2", "yaxis": "y2"}
     for name, values, style in series:
-        traces.append({**place, "name": name, "y": numbers(values.reshape(-1).float().tolist()), "marker": style})
+        traces.append(
+            {**place, "name": name, "y": numbers(values.reshape(-1)[:_MOST].float().tolist()), "marker": style}
+        )
     if data.targets is not None and data.targets[sample].numel() == outputs[sample].numel():
         line = {"symbol": "line-ew", "size": 18, "line": {"width": 3, "color": TRUTH}}
-        y = numbers(data.targets[sample].reshape(-1).float().tolist())
+        y = numbers(data.targets[sample].reshape(-1)[:_MOST].float().tolist())
         traces.append({**place, "type": "scatter", "mode": "markers", "name": "given", "y": y, "marker": line})
     left = 0.38 if len(traces) > len(series) + 1 else 0.0
     parts["xaxis2"] = axis("output", domain=[left, 1], anchor="y2", dtick=_tick(range(outputs[sample].numel())))

@@ -12,6 +12,7 @@ from hyperdnn.errors import ConfigError, ContextError, HyperDNNError
 from hyperdnn.explore._look import Look
 from hyperdnn.explore._picture import pictures
 from hyperdnn.inspect import Map, coordinates, flat_map
+from hyperdnn.inspect._outcome import first_tensor
 from hyperdnn.inspect._vitals import undisturbed
 from hyperdnn.lab import View
 from hyperdnn.typing import Weights
@@ -114,9 +115,8 @@ class Scene:
         losses, trouble = [math.nan] * len(probes), ""
         try:
             for k, (probe, same) in enumerate(zip(probes, self._same, strict=True)):
-                found = outputs[same] if same < k else self.view.model.target(weights, probe.inputs)
-                if not isinstance(found, Tensor):
-                    raise ConfigError(f"the target returns a {type(found).__name__}, no tensor that could be shown.")
+                known = outputs[same]
+                found = first_tensor(self.view.model.target(weights, probe.inputs), probe) if known is None else known
                 outputs[k] = found.detach()
                 if probe.loss is not None:
                     losses[k] = float(probe.measured(found))
@@ -158,7 +158,7 @@ class Scene:
                         continue
                     first, last = (start, stop) if probe.context is None else (probe.context, probe.context + 1)
                     some = {name: tensor[first - start : last - start] for name, tensor in weights.items()}
-                    outputs = self.view.model.target.batched(some, probe.inputs, data_dims=None)
+                    outputs = first_tensor(self.view.model.target.batched(some, probe.inputs, data_dims=None), probe)
                     losses[first:last, k] = torch.stack([probe.measured(one).float() for one in outputs])
                 start = stop
         except (HyperDNNError, RuntimeError) as error:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from hyperdnn.targets import Gaussian
 from hyperdnn.targets._call import Mode
 from hyperdnn.typing import Weights
 
-__all__ = ["Mode", "generated", "loss_of", "outputs", "portions", "rms", "solid"]
+__all__ = ["Mode", "first_tensor", "generated", "loss_of", "outputs", "portions", "rms", "solid"]
 
 _NUMBERS = 2**25
 """In a portion of networks, weights and activations together: some hundred megabytes."""
@@ -71,7 +72,15 @@ def outputs(model: HyperDNN, weights: Weights, probe: Probe, mode: Mode) -> Tens
             'buffers="per_context": the networks have running statistics of their own, which are not part of the '
             "model. Leave probes out: generated weights alone can be looked at."
         )
-    found = target.batched(weights, probe.inputs, data_dims=None, randomness="same", mode=mode)
+    return first_tensor(target.batched(weights, probe.inputs, data_dims=None, randomness="same", mode=mode), probe)
+
+
+def first_tensor(found: Any, probe: Probe) -> Tensor:
+    """The first floating-point tensor of what a target returns, such as the scores of a language model.
+
+    Raises:
+        ConfigError: if there is none.
+    """
     for leaf in tree_leaves(found):
         if isinstance(leaf, Tensor) and leaf.is_floating_point():
             return leaf

@@ -4,7 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+import hyperdnn as hd
+from hyperdnn import encoders, heads, inspect, lab
 from hyperdnn.explore._outputs import outputs_figure
 from hyperdnn.explore._scene import Scene
 
@@ -88,3 +91,24 @@ def test_an_input_beyond_the_last_is_the_last(preferences):
     scene = Scene(preferences)
     look = scene.look(scene.known[0])
     assert outputs_figure(scene, look, None, 0, 99) == outputs_figure(scene, look, None, 0, 5)
+
+
+def test_of_many_numbers_in_a_container_the_first_are_shown(curves):
+    class Container(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 300)
+
+        def forward(self, input):
+            return {"scores": self.linear(input), "length": torch.tensor(300)}
+
+    target = hd.Target(Container())
+    hypernet = hd.Hypernet(encoder=encoders.Vector(2), body=nn.Identity(), head=heads.FullHead(2, target.layout))
+    probe = inspect.Probe(name="data", inputs=torch.ones(4, 2))
+    view = lab.View(model=hd.HyperDNN(target, hypernet), contexts=curves.contexts, names=curves.names, probes=[probe])
+    scene = Scene(view)
+    look = scene.look(scene.known[0])
+    assert look.trouble == ""
+    assert look.outputs[0].shape == (4, 300)
+    shown = _named(outputs_figure(scene, look, None, 0, 1))["this context"]["y"]
+    assert shown == pytest.approx(look.outputs[0][1, :100].tolist())
