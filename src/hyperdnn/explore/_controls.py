@@ -1,5 +1,6 @@
 """Which controls a context has, and which context their positions mean."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, final
@@ -53,6 +54,7 @@ class Controls:
         encoder = getattr(scene.view.model.hypernet, "encoder", None)
         self.kind = "known" if not scene.own else "shares" if isinstance(encoder, Simplex) else "numbers"
         self.sliders: tuple[Slider, ...] = ()
+        self._ranges: Sequence[tuple[float, float]] = getattr(encoder, "ranges", ())
         width = scene.known.shape[1]
         if scene.own:
             names = [*scene.view.coordinates, *(f"number {k + 1}" for k in range(len(scene.view.coordinates), width))]
@@ -129,10 +131,20 @@ class Controls:
         if self.kind == "shares":
             return Slider(label=label, low=0.0, high=1.0)
         column = self._scene.known[:, k]
-        low, high = column.min().item(), column.max().item()
-        if low == high:
-            low, high = low - 1, high + 1
+        least, most = column.min().item(), column.max().item()
+        if least == most:
+            least, most = least - 1, most + 1
+        low, high = _rounded(least, most)
+        for start, end in self._ranges[k : k + 1]:  # beyond it the encoder takes nothing
+            low, high = min(max(low, start), least), max(min(high, end), most)
         return Slider(label=label, low=low, high=high)
+
+
+def _rounded(low: float, high: float) -> tuple[float, float]:
+    """The ends moved outwards to round numbers: there is no room for sixteen digits."""
+    digits = 2 - math.floor(math.log10(high - low))
+    scale = 10.0**digits
+    return round(math.floor(low * scale) / scale, digits), round(math.ceil(high * scale) / scale, digits)
 
 
 def _shares(row: Tensor, moved: int) -> Tensor:

@@ -98,7 +98,7 @@ def view_voices(model: HyperDNN, voices: Voices) -> View:
             inputs=inputs,
             targets=targets,
             loss=lambda scores, targets: F.cross_entropy(scores.flatten(0, -2), targets.flatten()),
-            measure="cross-entropy (nats for each character)",
+            measure="cross-entropy (nats)",
             context=k,
         )
         for k, (name, inputs, targets) in enumerate(zip(names, batch.inputs, batch.targets, strict=True))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import hyperdnn as hd
-from hyperdnn import encoders, heads, lab
+from hyperdnn import bodies, encoders, heads, lab
 from hyperdnn.errors import ContextError
 from hyperdnn.explore._controls import MOST, Controls
 from hyperdnn.explore._scene import Scene
@@ -62,6 +62,32 @@ def test_a_vector_has_a_slider_for_each_number(curves, noise):
     assert len(many.sliders) == MOST
     start = [float(k) for k in range(10)]
     assert many.row(start, [0.5] * MOST, None, 0.0).tolist() == [0.5] * MOST + [8, 9]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(-0.4905571, 0.3952449, (-0.491, 0.396)), (1234.5, 98765.4, (1200, 98800)), (1e-6, 3.14e-6, (1e-6, 3.14e-6))],
+)
+def test_ends_of_sliders_are_round_and_hold_all_known_contexts(low, high, expected):
+    known = torch.tensor([[low, 0.0], [high, 1.0]], dtype=torch.float64)
+    target = hd.Target(nn.Linear(1, 1))
+    hypernet = hd.Hypernet(encoder=encoders.Vector(2), body=bodies.Linear(2, 2), head=heads.FullHead(2, target.layout))
+    view = lab.View(model=hd.HyperDNN(target, hypernet).double(), contexts=known, names=["a", "b"])
+    slider = Controls(Scene(view)).sliders[0]
+    assert (slider.low, slider.high) == pytest.approx(expected, rel=1e-9)
+    assert slider.low <= low
+    assert high <= slider.high
+
+
+def test_a_slider_does_not_leave_the_encoder_s_range():
+    target = hd.Target(nn.Linear(1, 1))
+    encoder = encoders.ScaledVector([(0.00333, 0.98765)])
+    hypernet = hd.Hypernet(encoder=encoder, body=bodies.Linear(1, 2), head=heads.FullHead(2, target.layout))
+    known = torch.tensor([[0.00333], [0.98765]])
+    scene = Scene(lab.View(model=hd.HyperDNN(target, hypernet), contexts=known, names=["a", "b"]))
+    slider = Controls(scene).sliders[0]
+    for end in (slider.low, slider.high):
+        scene.look(torch.tensor([end]))
 
 
 def test_a_vector_is_blended_with_a_known_one(curves):
