@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from hyperdnn.cli._usage import UsageError
+from hyperdnn.cli._usage import UsageError, usage
 from hyperdnn.errors import ConfigError
-from hyperdnn.lab._folder import CONFIG, ENVIRONMENT, RESULTS, request
+from hyperdnn.lab._folder import CONFIG, RESULTS, request
 
 _PROCESSES = {"train.devices", "train.strategy"}  # a run may go on in another number of them
 
@@ -42,12 +42,8 @@ def stopped(folder: Path, name: str) -> Run:
     from hyperdnn.lab._discover import find, load
     from hyperdnn.lab.config import read_yaml
 
-    try:
-        recipe, seeds, variants = request(folder / ENVIRONMENT)
-    except (OSError, ValueError, RecursionError):
-        raise UsageError(
-            f"{folder} holds no run: its {ENVIRONMENT} is missing, damaged or of an older version."
-        ) from None
+    with usage():
+        recipe, seeds, variants = request(folder)
     if recipe != find(name).name:
         raise UsageError(f"{folder} holds a run of {recipe}, not of {name}.")
     if (folder / RESULTS).is_file():

@@ -24,12 +24,21 @@ def file_name(variant: str, variants: Iterable[str]) -> str:
     return name if names.count(name) == 1 else f"{name}-{place}"
 
 
-def request(path: Path) -> tuple[str, list[int], list[str] | None]:
-    """Recipe, seeds and variants of a run, from an ``env.json`` that anything may have happened to.
+def request(folder: Path) -> tuple[str, list[int], list[str] | None]:
+    """Recipe, seeds and variants of the run in a folder, to whose ``env.json`` anything may have happened.
 
     Raises:
-        ValueError: they are not in it.
+        ConfigError: they are not in it.
     """
+    try:
+        return _request(folder / ENVIRONMENT)
+    except (OSError, ValueError, RecursionError):
+        raise ConfigError(
+            f"{folder} holds no run: its {ENVIRONMENT} is missing, damaged or of an older version."
+        ) from None
+
+
+def _request(path: Path) -> tuple[str, list[int], list[str] | None]:
     if not path.is_file() or path.stat().st_size > _LONGEST:
         raise ValueError(path)
     match json.loads(path.read_text(encoding="utf-8")):

@@ -8,7 +8,7 @@ from torch import nn
 
 from hyperdnn.errors import CheckpointError, ConfigError, nearest
 from hyperdnn.lab._discover import load
-from hyperdnn.lab._folder import CHECKPOINTS, CONFIG, ENVIRONMENT, file_name, request
+from hyperdnn.lab._folder import CHECKPOINTS, CONFIG, file_name, request
 from hyperdnn.lab._recipe import Recipe
 from hyperdnn.lab._view import View
 from hyperdnn.lab.config import override, read_yaml, seed_everything
@@ -82,12 +82,7 @@ def trained(folder: Path, *, variant: str | None = None, seed: int | None = None
         ConfigError: the folder holds no run, or none of this variant or seed; or the recipe is gone.
         CheckpointError: there is no checkpoint, all are damaged, or they are of a model that is built otherwise now.
     """
-    try:
-        name, seeds, variants = request(folder / ENVIRONMENT)
-    except (OSError, ValueError, RecursionError):
-        raise ConfigError(
-            f"{folder} holds no run: its {ENVIRONMENT} is missing, damaged or of an older version."
-        ) from None
+    name, seeds, variants = request(folder)
     recipe = load(name)
     names = [one for one in recipe.variants if variants is None or one in variants]
     chosen, number = variant or names[0], seeds[0] if seed is None else seed
