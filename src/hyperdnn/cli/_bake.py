@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hyperdnn.cli._inspect import add_run_options
+from hyperdnn.cli._look import add_run_options, look
 from hyperdnn.cli._usage import UsageError, usage
 from hyperdnn.errors import ContextError, ExportError
 
@@ -49,12 +49,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def bake_run(options: argparse.Namespace) -> int:
     """Bakes, writes, compares, and says what lies where."""
-    from hyperdnn import lab
     from hyperdnn.cli._choose import choose, inputs_for
 
+    found, view = look(options)
     with usage():
-        found = lab.trained(options.run, variant=options.variant, seed=options.seed)
-        view = found.view()
         chosen = choose(view, options.context)
         inputs, what = inputs_for(view, chosen, options.shape)
     model = view.model.eval()

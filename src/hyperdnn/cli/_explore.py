@@ -5,7 +5,7 @@ import sys
 import threading
 import webbrowser
 
-from hyperdnn.cli._inspect import add_run_options
+from hyperdnn.cli._look import add_run_options, look
 from hyperdnn.cli._usage import usage
 
 
@@ -26,11 +26,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def explore_run(options: argparse.Namespace) -> int:
     """Serves the page until it is interrupted."""
-    from hyperdnn import explore, lab
+    from hyperdnn import explore
 
-    with usage():
-        found = lab.trained(options.run, variant=options.variant, seed=options.seed)
-        view = found.view()
+    found, view = look(options)
     if not found.finished:
         print(f"hyperdnn: warning: trained for {found.step} steps only so far", file=sys.stderr)
     title = f"{found.name}, {found.variant}"

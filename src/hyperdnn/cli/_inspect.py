@@ -2,9 +2,8 @@
 
 import argparse
 import json
-from pathlib import Path
 
-from hyperdnn.cli._usage import usage
+from hyperdnn.cli._look import add_run_options, look
 
 PAGE = "inspect.html"
 
@@ -24,22 +23,13 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     inspect.set_defaults(command=inspect_run)
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that say which model of which run."""
-    parser.add_argument("run", metavar="RUN", type=Path, help="a run's folder, as `hyperdnn run` made it")
-    parser.add_argument("--variant", help="of the run's variants; by default the system itself")
-    parser.add_argument("--seed", type=int, help="of the run's seeds; by default its first one")
-
-
 def inspect_run(options: argparse.Namespace) -> int:
     """Loads the model, measures, writes the page and says what was found."""
-    from hyperdnn import inspect, lab
+    from hyperdnn import inspect
     from hyperdnn.lab._inside import inside
     from hyperdnn.lab._inside_report import write_page
 
-    with usage():
-        model = lab.trained(options.run, variant=options.variant, seed=options.seed)
-        view = model.view()
+    model, view = look(options)
     found = inside(view, draw=inspect.flat_map if options.map == "pca" else inspect.neighbour_map)
     if options.json:
         print(json.dumps(found.to_json(), indent=2, allow_nan=False))
