@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hyperdnn.bodies._stack import start_
 from hyperdnn.errors import ConfigError
 from hyperdnn.nn import SlotDeconvolution, gain
 from hyperdnn.nn import activation as make_activation
@@ -78,8 +79,7 @@ class Deconv(nn.Module):
             counts.append(-(-counts[-1] // stride))
         self.first = counts.pop()
         self.enter = nn.Linear(features, self.first * widths[0], device=device, dtype=dtype)
-        nn.init.normal_(self.enter.weight, std=gain(activation) * features**-0.5)
-        nn.init.zeros_(self.enter.bias)
+        start_(self.enter, gain(activation), offset=True)
         layers: list[nn.Module] = [make_activation(activation)]
         strength = gain(activation)
         for inputs, outputs in pairwise(widths):

@@ -13,6 +13,9 @@ __all__ = ["Linear"]
 class Linear(nn.Module):
     """One linear map without an activation: with it the hypernet is a linear, low-rank map of its features.
 
+    Its bias starts at zero. A head that brings features to unit length then sees of a context only its direction, and
+    of a single coordinate the sign: such contexts want an `MLP`, or a head with ``normalize=False``.
+
     Args:
         features: width of the input.
         hidden: width of the output.

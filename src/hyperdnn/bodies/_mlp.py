@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from hyperdnn.bodies._stack import check_stack, stack
+from hyperdnn.bodies._stack import check_stack, stack, start_
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.nn import activation as make_activation
 from hyperdnn.nn import gain, siren_
@@ -85,8 +85,10 @@ class MLP(nn.Module):
             linear = nn.Linear(inputs, outputs, device=device, dtype=dtype)
             if activation == "sine":
                 siren_(linear, w0, first=not maps)
+            elif reparametrize == "spectral":
+                _start_spectral_(linear, offset=not maps)
             else:
-                _start_(linear, gain(activation), spectral=reparametrize == "spectral")
+                start_(linear, gain(activation), offset=not maps)
             maps.append(_REPARAMETRIZATIONS[reparametrize](linear))
         make = partial(make_activation, activation, w0=w0)
         self.layers = stack(maps, (features, *widths), make, norm=norm, dropout=dropout, residual=residual)
@@ -104,12 +106,9 @@ def _check(activation: str, norm: str, reparametrize: str) -> None:
 
 
 @torch.no_grad()
-def _start_(linear: nn.Linear, gain: float, *, spectral: bool) -> None:
-    if spectral:
-        # Equal singular values: where a norm of one shrinks the features least. Torch factorises no 16-bit matrix.
-        linear.weight.copy_(nn.init.orthogonal_(torch.empty_like(linear.weight, dtype=torch.float32)))
-    else:
-        nn.init.normal_(
-            linear.weight, std=gain / linear.in_features**0.5
-        )  # torch's default would shrink the features layer by layer
-    nn.init.zeros_(linear.bias)
+def _start_spectral_(linear: nn.Linear, *, offset: bool) -> None:
+    # Equal singular values: where a norm of one shrinks the features least. Torch factorises no 16-bit matrix.
+    outputs, inputs = linear.weight.shape
+    columns = nn.init.orthogonal_(linear.weight.new_empty(outputs, inputs + offset, dtype=torch.float32))
+    linear.weight.copy_(columns[:, :inputs])
+    linear.bias.copy_(columns[:, inputs:].sum(1))

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.nn import Residual
 
-__all__ = ["check_stack", "stack"]
+__all__ = ["check_stack", "stack", "start_"]
 
 _NORMS = ("none", "layer")
 
@@ -25,6 +26,22 @@ def check_stack(body: str, features: int, widths: tuple[int, ...], *, norm: str,
         raise ConfigError(f"norm '{norm}' is unknown.{nearest(norm, _NORMS)}")
     if residual and not _branches((features, *widths)):
         raise ConfigError(f"residual: no layer of {body}{(features, *widths)} is as wide as its input. Repeat a width.")
+
+
+@torch.no_grad()
+def start_(linear: nn.Linear, gain: float, *, offset: bool) -> None:
+    """Fill a layer so that it keeps the second moment of its inputs, of which the activation behind takes ``gain``.
+
+    With ``offset`` the bias starts like the weights of one more input that is always one, otherwise at zero. The layer
+    that reads the context has one: homogeneous layers without see no more of a context than its direction once a head
+    brings features to unit length, and all positive numbers would start with the same weights.
+    """
+    std = gain / (linear.in_features + offset) ** 0.5  # torch's default would shrink the features layer by layer
+    nn.init.normal_(linear.weight, std=std)
+    if offset:
+        nn.init.normal_(linear.bias, std=std)
+    else:
+        nn.init.zeros_(linear.bias)
 
 
 def stack(

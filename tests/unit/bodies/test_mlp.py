@@ -1,4 +1,6 @@
 import copy
+from functools import partial
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -8,7 +10,7 @@ from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import encoders, heads
-from hyperdnn.bodies import MLP
+from hyperdnn.bodies import MLP, Deconv
 from hyperdnn.errors import ConfigError
 
 OPTIONS = {
@@ -46,8 +48,30 @@ def test_the_second_moment_is_kept_through_many_relu_layers() -> None:
     assert 0.3 < out.square().mean().item() < 3
 
 
-def test_biases_start_at_zero() -> None:
-    assert torch.equal(MLP(3, 8, 5)(torch.zeros(3)), torch.zeros(5))
+@pytest.mark.parametrize("features", [1, 2, 300])
+@pytest.mark.parametrize("body", [MLP, partial(MLP, reparametrize="weight"), partial(Deconv, slots=3)])
+def test_it_keeps_the_second_moment_of_however_few_inputs(body: Any, features: int) -> None:
+    torch.manual_seed(0)
+    out = body(features, 4000, 4000, activation="identity")(torch.randn(100, features))
+    assert out.square().mean().item() == pytest.approx(1, rel=0.2)
+
+
+@every_option
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("width", [1, 2])
+def test_it_sees_how_far_a_context_is_and_not_only_in_which_direction(
+    options: dict[str, object], activation: str, width: int
+) -> None:
+    torch.manual_seed(0)
+    body = MLP(width, 64, 64, **{"activation": activation, **options})
+    near, far = F.normalize(body(torch.tensor([0.25, 1.0])[:, None].expand(-1, width)), dim=-1)
+    assert (near - far).norm() > 0.05
+
+
+def test_biases_of_later_layers_start_at_zero() -> None:
+    body = MLP(3, 8, 5)
+    assert body.layers[0].bias.abs().min() > 0
+    assert torch.equal(body.layers[2].bias, torch.zeros(5))
 
 
 def test_dtype_follows_the_argument() -> None:
@@ -61,14 +85,8 @@ def test_it_needs_a_width_and_a_known_activation() -> None:
         MLP(3, 8, activation="gelo")
 
 
-def test_defaults_start_as_they_always_did() -> None:
-    torch.manual_seed(0)
-    body = MLP(3, 8, 5)
-    torch.manual_seed(0)
-    for linear in (body.layers[0], body.layers[2]):
-        expected = nn.init.kaiming_normal_(nn.Linear(linear.in_features, linear.out_features).weight)
-        assert torch.equal(linear.weight, expected)
-    assert list(body.state_dict()) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
+def test_names_are_those_of_the_layers() -> None:
+    assert list(MLP(3, 8, 5).state_dict()) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
 
 
 def test_a_residual_adds_the_input_where_widths_agree() -> None:

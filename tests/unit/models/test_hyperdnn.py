@@ -67,6 +67,14 @@ def test_grouped_finds_equal_vectors() -> None:
     torch.testing.assert_close(m.grouped(x, context=context), m.paired(x, context=context))
 
 
+@pytest.mark.parametrize("target", [nn.Linear(3, 2), nn.Linear(600, 600)], ids=["full head", "chunked head"])
+def test_a_single_number_starts_with_weights_of_its_own(target: nn.Module) -> None:
+    torch.manual_seed(0)
+    m = hd.HyperDNN.for_vectors(target, 1, hidden=16)
+    near, far = m.generate(torch.tensor([[0.25], [1.0]]))["weight"]
+    assert (near - far).std() > 0.03 * near.std()
+
+
 def test_a_hypernet_of_ones_own() -> None:
     target = hd.Target(net())
     m = hd.HyperDNN(target, Constant(target.layout))

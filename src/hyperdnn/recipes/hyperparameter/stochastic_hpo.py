@@ -124,9 +124,7 @@ def number_of_penalties(config: Config) -> int:
 
 def build(config: Config) -> Tuned:
     """Global: hidden units, whose kinks lie all over the penalties that are drawn."""
-    body = bodies.MLP(number_of_penalties(config), config.units)
-    nn.init.normal_(body.get_parameter("layers.0.bias"))
-    return Tuned(config, body, middle=config.middle)
+    return Tuned(config, bodies.MLP(number_of_penalties(config), config.units), middle=config.middle)
 
 
 def build_local(config: Config) -> Tuned:
