@@ -82,12 +82,10 @@ def inputs_for(view: "View", chosen: Chosen, shape: list[int] | None) -> tuple["
 
 
 def _shown(view: "View", number: int) -> Chosen:
-    from hyperdnn._torch import tree_map
-
     name = view.names[number]
     if list(view.names).count(name) > 1:
         name = f"{name} ({number})"
-    return Chosen(name, tree_map(lambda tensor: tensor[number], view.contexts), number)
+    return Chosen(name, view.rows(number), number)
 
 
 def _numbered(view: "View", number: int) -> Chosen:

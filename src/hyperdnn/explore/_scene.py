@@ -49,13 +49,13 @@ class Scene:
     """
 
     def __init__(self, view: View) -> None:
-        if not len(view.contexts):
+        if not view.names:
             raise ConfigError("the view has no contexts: there is nothing to explore.")
         found = coordinates(view.model, view.contexts)
         if found.rows.ndim != 2:
             raise ContextError(
                 f"explore moves one row of numbers for each context, got rows {tuple(found.rows.shape)} for "
-                f"{len(view.contexts)} contexts: the encoder makes several contexts of one."
+                f"{len(view.names)} contexts: the encoder makes several contexts of one."
             )
         self.view = view
         self.known, self.own = found.rows, found.own

@@ -1,6 +1,6 @@
 """Everything that is measured of what a trained model generates."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, final
 
@@ -103,7 +103,7 @@ def inside(view: View, *, draw: Callable[[Tensor], inspect.Map] = inspect.flat_m
     """
     model = view.model
     chosen = _evenly(len(view.names), _CONTEXTS)
-    names, contexts = [view.names[k] for k in chosen], _rows(view.contexts, chosen)
+    names, contexts = [view.names[k] for k in chosen], view.rows(chosen)
     statistics = inspect.statistics(model, contexts, names=names)
     notes = _Notes()
     if len(chosen) < len(view.names):
@@ -113,7 +113,7 @@ def inside(view: View, *, draw: Callable[[Tensor], inspect.Map] = inspect.flat_m
     weight_map = notes.of("The map of weights", lambda: draw(_generated(model, contexts)))
     first, second = _farthest(statistics.whole.distances)
     pair = (names[first], names[second])
-    ends = _rows(view.contexts, [chosen[first]])[0], _rows(view.contexts, [chosen[second]])[0]
+    ends = view.rows(chosen[first]), view.rows(chosen[second])
     probes = [p for p in view.probes if p.context is None or p.context in (chosen[first], chosen[second])][:_PROBES]
     probes = probes or list(view.probes[:_PROBES])
     distances = sensitivity = path = swap = None
@@ -130,7 +130,7 @@ def inside(view: View, *, draw: Callable[[Tensor], inspect.Map] = inspect.flat_m
         )
         swap = notes.of("The swap of layers", lambda: inspect.swap(model, *ends, probes, names=pair))
     if where is not None:
-        spread = _rows(view.contexts, _evenly(len(view.names), _MOVED))
+        spread = view.rows(_evenly(len(view.names), _MOVED))
         coordinates = tuple(view.coordinates) if where.own else ()
         sensitivity = notes.of(
             "The effect of each coordinate",
@@ -193,14 +193,6 @@ def _evenly(number: int, most: int) -> list[int]:
     if number <= most:
         return list(range(number))
     return [round(k * (number - 1) / (most - 1)) for k in range(most)]
-
-
-def _rows(contexts: Any, chosen: Sequence[int]) -> Any:
-    if isinstance(contexts, Tensor):
-        return contexts[torch.tensor(chosen, device=contexts.device)]
-    if isinstance(contexts, Mapping):
-        return {name: _rows(part, chosen) for name, part in contexts.items()}
-    return type(contexts)(contexts[k] for k in chosen)
 
 
 def _farthest(distances: Tensor) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
+from hyperdnn._torch import tree_leaves, tree_map
 from hyperdnn.errors import ConfigError, ContextError
 from hyperdnn.inspect import Probe
 from hyperdnn.inspect._contexts import typical_contexts
@@ -20,7 +21,8 @@ class View:
 
     Args:
         model: the HyperDNN, wherever it stands in what the recipe trains.
-        contexts: some that it is meant for, ``(n, ...)``: all of them where they are few.
+        contexts: some that it is meant for, ``(n, ...)``, or several such tensors in a tuple or dict: all of them where
+            they are few.
         names: one for each.
         context: what a context is, in a word: ``"task"``, ``"preference"``, ``"image"``.
         coordinates: what the numbers of a context vector are; empty where it is none.
@@ -40,7 +42,7 @@ class View:
     shows: Literal["classes", "picture", "numbers"] = "numbers"
 
     def __post_init__(self) -> None:
-        contexts = len(self.contexts)
+        contexts = _number_of(self.contexts)
         if contexts != len(self.names):
             raise ConfigError(f"view: expected one name for each of {contexts} contexts, got {len(self.names)}.")
         for probe in self.probes:
@@ -61,4 +63,14 @@ class View:
             raise ConfigError(
                 f"{type(encoder).__name__} does not tell what its contexts are. Declare some in the recipe: view=."
             ) from None
-        return cls(model=model, contexts=contexts, names=[str(k) for k in range(len(contexts))])
+        return cls(model=model, contexts=contexts, names=[str(k) for k in range(_number_of(contexts))])
+
+    def rows(self, chosen: int | Sequence[int]) -> Context:
+        """One of the contexts, or several, whatever tensors they are made of."""
+        index = chosen if isinstance(chosen, int) else list(chosen)
+        context: Context = tree_map(lambda tensor: tensor[index], self.contexts)
+        return context
+
+
+def _number_of(contexts: Context) -> int:
+    return len(tree_leaves(contexts)[0])

@@ -147,3 +147,17 @@ def test_maps_are_drawn_as_asked(draw):
     found = inside(known.view(known.model()), draw=draw)
     (shown,) = (f for s in sections(found) for f in s.figures if f.title == "Map of contexts")
     assert ("t-SNE" in shown.caption) is (draw is inspect.neighbour_map)
+
+
+def test_contexts_of_several_tensors_are_told_apart():
+    target = hd.Target(nn.Linear(2, 3))
+    encoder = encoders.Join(encoders.Table(5, 3), encoders.Vector(1))
+    hypernet = hd.Hypernet(encoder=encoder, body=bodies.MLP(4, 6), head=heads.FullHead(6, target.layout))
+    contexts = (torch.arange(5), torch.randn(5, 1))
+    view = lab.View(model=hd.HyperDNN(target, hypernet), contexts=contexts, names=list("abcde"))
+    one, some = view.rows(3), view.rows([0, 3])
+    assert torch.equal(one[0], contexts[0][3])
+    assert torch.equal(some[1], contexts[1][[0, 3]])
+    found = inside(view)
+    assert found.contexts == 5
+    assert found.path is not None
