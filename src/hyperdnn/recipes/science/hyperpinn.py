@@ -36,15 +36,13 @@ Expected.
     ==================  ==============  ==============  =======
     variant             mean            worst           seconds
     ==================  ==============  ==============  =======
-    hypernet            .015 +- .003    .034 +- .005    135
-    concatenated        .011 +- .002    .036 +- .013    137
-    concatenated, wide  .012 +- .001    .039 +- .004    121
+    hypernet            .0025 +- .0002  .0077 +- .0011  65
+    concatenated        .0063 +- .0003  .0158 +- .0013  75
+    concatenated, wide  .0051 +- .0001  .0163 +- .0027  75
     ==================  ==============  ==============  =======
 
-    That generated networks err half as much does not reproduce: with a rate of its own the concatenated network is
-    better on average, and only on its worst viscosity no better. With one rate of .002 for all, and 5,000 steps, the
-    hypernet had 0.60 of its error. To start all generated networks alike, at Glorot's initial values, was no better in
-    600 steps, at rates of .005 and, with features that are not normalised, of .002.
+    It takes a hypernet that reads how far a viscosity is, not on which side of the middle: when the first layer of its
+    MLP had no offset at the start, it erred by .015 after 7,000 steps, and the concatenated network by .011.
 """
 
 import math
