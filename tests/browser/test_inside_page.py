@@ -13,8 +13,7 @@ from hyperdnn.lab._inside import inside
 from hyperdnn.lab._inside_report import write_page
 
 from .. import known
-
-FIGURES = 9
+from .every_page import EveryPage
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +32,8 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(found, made, path, made_by="hyperdnn inspect runs/continual/task_conditioned/20261122-000351-0")
 
 
-def test_nothing_is_loaded_from_outside(page: Any, page_file: Path) -> None:
-    assert page.requested == [page_file.as_uri()]
-    assert page.complaints == []
-
-
-def test_nothing_overflows(page: Any) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+class TestPage(EveryPage):
+    figures = 9
 
 
 def test_troubles_are_said_first(page: Any) -> None:
@@ -47,25 +41,6 @@ def test_troubles_are_said_first(page: Any) -> None:
     said = page.locator("header p").all_inner_texts()
     assert said[1] == "'0.weight' and '0.bias' ignore the context: the same for all."
     assert "alone carries the whole difference" in " ".join(said)
-
-
-def test_figures_have_a_size_and_a_description(page: Any) -> None:
-    pictures = page.locator("figure svg")
-    assert pictures.count() == FIGURES
-    for picture in pictures.all():
-        box = picture.bounding_box()
-        assert box["width"] > 250
-        assert box["height"] > 100
-        assert picture.get_attribute("aria-label")
-
-
-def test_no_word_of_a_figure_is_cut_off(page: Any) -> None:
-    cut = page.evaluate("""[...document.querySelectorAll('figure svg text')].filter(word => {
-        const box = word.getBoundingClientRect(), picture = word.ownerSVGElement.getBoundingClientRect();
-        return box.left < picture.left - 1 || box.right > picture.right + 1
-            || box.top < picture.top - 1 || box.bottom > picture.bottom + 1;
-    }).map(word => word.textContent)""")
-    assert cut == []
 
 
 def test_names_on_a_map_do_not_lie_on_each_other(page: Any) -> None:
@@ -86,8 +61,3 @@ def test_names_on_a_map_do_not_lie_on_each_other(page: Any) -> None:
 def test_every_tensor_has_its_row(page: Any) -> None:
     rows = page.locator("table.metrics tbody th").all_inner_texts()
     assert rows == ["0.weight", "0.bias", "2.weight", "2.bias", "all"]
-
-
-def test_identifiers_are_unique(page: Any) -> None:
-    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
-    assert len(ids) == len(set(ids))

@@ -8,6 +8,8 @@ import pytest
 
 from hyperdnn.lab import report
 
+from .every_page import EveryPage
+
 TASKS = 10
 
 
@@ -82,13 +84,8 @@ def page_file(results: report.Results, tmp_path_factory: pytest.TempPathFactory)
     return report.write_page(results, tmp_path_factory.mktemp("run"), report.continual_figures(results))
 
 
-def test_nothing_is_loaded_from_outside(page: Any, page_file: Path) -> None:
-    assert page.requested == [page_file.as_uri()]
-    assert page.complaints == []
-
-
-def test_nothing_overflows(page: Any) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+class TestPage(EveryPage):
+    figures = 7  # curve, bars, four matrices, one plane of embeddings
 
 
 def test_table_shows_every_number(page: Any, results: report.Results) -> None:
@@ -102,30 +99,6 @@ def test_table_shows_every_number(page: Any, results: report.Results) -> None:
 def test_verdicts_are_said_in_words(page: Any) -> None:
     assert page.locator("header .verdict").inner_text() == "✗ not reproduced"
     assert page.locator(".claims .verdict").all_inner_texts() == ["✓ holds", "✗ does not hold"]
-
-
-def test_figures_have_a_size_and_a_description(page: Any) -> None:
-    pictures = page.locator("figure svg")
-    assert pictures.count() == 7  # curve, bars, four matrices, one plane of embeddings
-    for picture in pictures.all():
-        box = picture.bounding_box()
-        assert box["width"] > 250
-        assert box["height"] > 100
-        assert picture.get_attribute("aria-label")
-
-
-def test_no_word_of_a_figure_is_cut_off(page: Any) -> None:
-    cut = page.evaluate("""[...document.querySelectorAll('figure svg text')].filter(word => {
-        const box = word.getBoundingClientRect(), picture = word.ownerSVGElement.getBoundingClientRect();
-        return box.left < picture.left - 1 || box.right > picture.right + 1
-            || box.top < picture.top - 1 || box.bottom > picture.bottom + 1;
-    }).map(word => word.textContent)""")
-    assert cut == []
-
-
-def test_identifiers_are_unique(page: Any) -> None:
-    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
-    assert len(ids) == len(set(ids))
 
 
 @pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 22, 26)")])
