@@ -1,12 +1,14 @@
-"""Hypernets of which the truth is known."""
+"""Hypernets of which the truth is known, and a run that is trained."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import hyperdnn as hd
+from hyperdnn.cli import main
 from hyperdnn.layout import ParamLayout
 from hyperdnn.typing import Weights
 
@@ -43,3 +45,12 @@ def linear_model() -> Callable[..., hd.HyperDNN]:
         return hd.HyperDNN(target, hypernet)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def task_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of `continual/task_conditioned`, of a hypernet and of a baseline."""
+    name, out = "continual/task_conditioned", tmp_path_factory.mktemp("runs")
+    words = ["run", name, "--setting", "tiny", "--variants", "hypernet,fine-tuning", "--quiet", "--out", str(out)]
+    assert main(words) == 0
+    return next((out / name).iterdir())

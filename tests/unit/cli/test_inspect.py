@@ -13,14 +13,6 @@ from ... import known
 NAME = "continual/task_conditioned"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs")
-    words = ["run", NAME, "--setting", "tiny", "--variants", "hypernet,fine-tuning", "--quiet", "--out", str(out)]
-    assert main(words) == 0
-    return next((out / NAME).iterdir())
-
-
 @pytest.fixture
 def loaded(monkeypatch):
     """Makes `lab.trained` load a model of which everything is known."""
@@ -41,16 +33,16 @@ def loaded(monkeypatch):
     return load_it
 
 
-def test_it_writes_a_page_and_says_what_was_found(folder, capsys):
+def test_it_writes_a_page_and_says_what_was_found(task_run, capsys):
     capsys.readouterr()
-    assert main(["inspect", str(folder)]) == 0
+    assert main(["inspect", str(task_run)]) == 0
     out = capsys.readouterr().out
-    page = (folder / "inspect.html").read_text(encoding="utf-8")
-    assert out.endswith(f"Page  {folder / 'inspect.html'}\n")
+    page = (task_run / "inspect.html").read_text(encoding="utf-8")
+    assert out.endswith(f"Page  {task_run / 'inspect.html'}\n")
     assert "Between 2 contexts the 1,210 generated numbers differ by" in out
     assert "Between 2 contexts the 1,210 generated numbers differ by" in page
-    assert f"hyperdnn inspect {folder}" in page
-    assert (folder / "report.html").is_file()
+    assert f"hyperdnn inspect {task_run}" in page
+    assert (task_run / "report.html").is_file()
 
 
 def test_numbers_come_as_json_alone(loaded, tmp_path, capsys):
@@ -98,8 +90,8 @@ def test_without_data_it_says_so(loaded, tmp_path):
         (["--nap", "pca"], "unexpected '--nap'. Did you mean '--map'?"),
     ],
 )
-def test_wrong_usage_is_told_apart_from_failure(folder, capsys, words, said):
-    assert main(["inspect", str(folder), *words]) == 2
+def test_wrong_usage_is_told_apart_from_failure(task_run, capsys, words, said):
+    assert main(["inspect", str(task_run), *words]) == 2
     assert said in capsys.readouterr().err
 
 

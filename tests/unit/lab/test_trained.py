@@ -5,39 +5,30 @@ import torch
 
 import hyperdnn as hd
 from hyperdnn import lab
-from hyperdnn.cli import main
 from hyperdnn.errors import CheckpointError, ConfigError
 from hyperdnn.lab._discover import configuration, load
 
 NAME = "continual/task_conditioned"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs")
-    words = ["run", NAME, "--setting", "tiny", "--variants", "hypernet,fine-tuning", "--quiet", "--out", str(out)]
-    assert main(words) == 0
-    return next((out / NAME).iterdir())
-
-
-def test_the_model_is_as_training_left_it(folder):
-    found = lab.trained(folder)
-    results = lab.report.read_json(folder / "results.json")
+def test_the_model_is_as_training_left_it(task_run):
+    found = lab.trained(task_run)
+    results = lab.report.read_json(task_run / "results.json")
     by_task = [found.recipe.evaluate(found.model, task)["accuracy"] for task in found.recipe.data(found.config)]
     assert (found.name, found.variant, found.finished) == (NAME, "hypernet", True)
     assert by_task == pytest.approx(results["arrays"]["hypernet"]["accuracy_matrix"][-1])
     assert not found.model.training
 
 
-def test_the_global_generator_decides_nothing(folder):
+def test_the_global_generator_decides_nothing(task_run):
     torch.manual_seed(1)
-    first = lab.trained(folder).model.state_dict()
+    first = lab.trained(task_run).model.state_dict()
     torch.manual_seed(2)
-    assert all(torch.equal(value, first[name]) for name, value in lab.trained(folder).model.state_dict().items())
+    assert all(torch.equal(value, first[name]) for name, value in lab.trained(task_run).model.state_dict().items())
 
 
-def test_a_baseline_can_be_asked_for(folder):
-    found = lab.trained(folder, variant="fine-tuning", seed=0)
+def test_a_baseline_can_be_asked_for(task_run):
+    found = lab.trained(task_run, variant="fine-tuning", seed=0)
     assert found.variant == "fine-tuning"
     with pytest.raises(ConfigError, match=r"'fine-tuning' is a Plain without a HyperDNN in it. Variants: hypernet"):
         found.view()
@@ -51,9 +42,9 @@ def test_a_baseline_can_be_asked_for(folder):
         ({"seed": 7}, "holds no seed 7: it has 0"),
     ],
 )
-def test_what_the_run_does_not_hold_is_refused(folder, asked, words):
+def test_what_the_run_does_not_hold_is_refused(task_run, asked, words):
     with pytest.raises(ConfigError, match=words):
-        lab.trained(folder, **asked)
+        lab.trained(task_run, **asked)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
@@ -61,15 +52,15 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         lab.trained(tmp_path)
 
 
-def test_a_run_without_a_checkpoint_is_refused(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "run")
+def test_a_run_without_a_checkpoint_is_refused(task_run, tmp_path):
+    shutil.copytree(task_run, tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     with pytest.raises(CheckpointError, match="was not trained so far"):
         lab.trained(tmp_path / "run")
 
 
-def test_a_model_that_is_built_otherwise_now_is_refused(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "run")
+def test_a_model_that_is_built_otherwise_now_is_refused(task_run, tmp_path):
+    shutil.copytree(task_run, tmp_path / "run")
     config = tmp_path / "run" / "config.yaml"
     config.write_text(config.read_text().replace("task_features: ", "task_features: 1"))
     with pytest.raises(CheckpointError, match="does not fit the model that continual/task_conditioned builds: '"):
