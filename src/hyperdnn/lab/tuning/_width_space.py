@@ -11,7 +11,8 @@ from hyperdnn.layout import Architecture, Widths
 __all__ = ["WidthSpace"]
 
 _STEPS = 1000  # shares that are tried for a uniform network
-_MOST_DRAWN = 100_000
+_MOST_DRAWN = 20_000  # until one is affordable
+_MOST_REPEATED = 100  # for each different one that is asked for
 _Choice: TypeAlias = tuple[int, ...]
 
 
@@ -73,6 +74,21 @@ class WidthSpace:
         tried = [tuple(max(1, round(width * share)) for width in self.widest) for share in shares]
         return min(tried, key=lambda widths: abs(self.share(widths) - self.limit))
 
+    def draw(self, *, generator: torch.Generator | None = None) -> _Choice:
+        """One choice that is affordable, each as probable as any other.
+
+        Raises:
+            ConfigError: hardly any is.
+        """
+        for _ in range(_MOST_DRAWN):
+            choice = tuple(torch.randint(len(self.shares), (len(self.layers),), generator=generator).tolist())
+            if self.affords(choice):
+                return choice
+        raise ConfigError(
+            f"hardly any network costs between {self.least:g} and 1 of the limit. Lower the least cost, or allow more "
+            "shares."
+        )
+
     def random(self, number: int, *, seed: int) -> list[_Choice]:
         """Different choices that are affordable, drawn at random.
 
@@ -85,10 +101,8 @@ class WidthSpace:
         """
         generator = torch.Generator().manual_seed(seed)
         found: dict[_Choice, None] = {}
-        for drawn in torch.randint(len(self.shares), (_MOST_DRAWN, len(self.layers)), generator=generator):
-            choice = tuple(drawn.tolist())
-            if self.affords(choice):
-                found[choice] = None
+        for _ in range(_MOST_REPEATED * number):
+            found[self.draw(generator=generator)] = None
             if len(found) == number:
                 return list(found)
         raise ConfigError(

@@ -1,6 +1,8 @@
+from collections import Counter
 from itertools import product
 
 import pytest
+import torch
 from torch import nn
 
 from hyperdnn import Architecture
@@ -56,6 +58,14 @@ def test_random_choices_cost_hardly_less_than_the_limit():
     assert found != space.random(6, seed=2)
 
 
+def test_each_affordable_choice_is_drawn_as_often():
+    space, generator = _space(), torch.Generator().manual_seed(0)
+    affordable = [choice for choice in product(range(3), repeat=2) if space.affords(choice)]
+    drawn = Counter(space.draw(generator=generator) for _ in range(300 * len(affordable)))
+    assert set(drawn) == set(affordable)
+    assert all(240 < count < 360 for count in drawn.values())
+
+
 def test_spaces_without_a_network_are_refused():
     with pytest.raises(ConfigError, match=r"shares above 0 and up to 1, got \(0.5, 1.5\)"):
         _space(shares=(0.5, 1.5))
@@ -63,5 +73,7 @@ def test_spaces_without_a_network_are_refused():
         _space(layers=())
     with pytest.raises(ConfigError, match=r"limit: the narrowest network costs .* of the widest one, got 0.01"):
         _space(limit=0.01)
-    with pytest.raises(ConfigError, match=r"found \d networks that cost between 0.9 and 1 of the limit, expected 50"):
-        _space(least=0.9).random(50, seed=0)
+    with pytest.raises(ConfigError, match=r"hardly any network costs between 0.99 and 1 of the limit"):
+        _space(least=0.99).draw()
+    with pytest.raises(ConfigError, match=r"found \d networks that cost between 0 and 1 of the limit, expected 50"):
+        _space().random(50, seed=0)
