@@ -19,8 +19,8 @@ Differs.
     measurement see different images. Statistics of norms are means over batches; hidden features have unit length.
 
     Only networks that may be chosen are drawn in training, which leaves each of them more of it. Nothing that costs
-    less than ``least`` of the limit is looked at, so that cost alone ranks no network. ``slimmable`` shares kernels instead
-    of generating them. ``uniform`` keeps the same share of channels in every layer.
+    less than ``least`` of the limit is looked at, so that cost alone ranks no network. ``slimmable`` shares kernels
+    instead of generating them. ``uniform`` keeps the same share of channels in every layer.
 
 Expected.
     Test accuracy from scratch, three seeds.
