@@ -18,12 +18,13 @@ Differs.
     authors' numbers for the search. All layers may lose channels. Parents and children are those of NSGA-II. Search and
     measurement see different images. Statistics of norms are means over batches; hidden features have unit length.
 
-    Only networks that may be chosen are drawn in training, which leaves each of them more of it. Nothing that costs
-    less than ``least`` of the limit is looked at, so that cost alone ranks no network. ``slimmable`` shares kernels
-    instead of generating them. ``uniform`` keeps the same share of channels in every layer.
+    Only networks that may be chosen are drawn in training: each gets more of it. None costs less than ``least`` of the
+    limit, so that cost alone ranks no network. ``slimmable`` shares kernels; ``uniform`` keeps equal shares of channels.
 
 Expected.
-    Test accuracy from scratch, three seeds.
+    Test accuracy from scratch, three seeds: 86.1 +- 0.2 % found (also by ``slimmable``), 85.5 +- 0.4 % random, 85.8 +-
+    0.2 % uniform: +0.298 points, where 0.3 are asked. Rho is .52 +- .30, and .72 +- .04 for ``slimmable``. Measured
+    before on CIFAR-10 at 30 % of the cost, after a short training of all widths: 50.1, 49.4 and 50.4 %.
 """
 
 from collections.abc import Callable, Sequence
