@@ -19,7 +19,7 @@ Differs.
     measurement see different images. Statistics of norms are means over batches; hidden features have unit length.
 
     Only networks that may be chosen are drawn in training: each gets more of it. None costs less than ``least`` of the
-    limit, so that cost alone ranks no network. ``slimmable`` shares kernels; ``uniform`` keeps equal shares of channels.
+    limit, so that cost alone ranks no network. ``slimmable`` shares kernels; ``uniform`` keeps equal shares.
 
 Expected.
     Test accuracy from scratch, three seeds: 86.1 +- 0.2 % found (also by ``slimmable``), 85.5 +- 0.4 % random, 85.8 +-
