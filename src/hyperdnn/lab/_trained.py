@@ -13,6 +13,7 @@ from hyperdnn.lab._recipe import Recipe
 from hyperdnn.lab._view import View
 from hyperdnn.lab.config import override, read_yaml, seed_everything
 from hyperdnn.lab.train import Checkpoints
+from hyperdnn.lab.train._random import random_states, set_random_states
 from hyperdnn.lab.train._restore import difference, restore_model
 from hyperdnn.models import HyperDNN
 
@@ -96,8 +97,12 @@ def trained(folder: Path, *, variant: str | None = None, seed: int | None = None
         raise CheckpointError(f"{place} holds no checkpoint: '{chosen}' was not trained so far.")
     value, made = found.value(), recipe.variants[chosen]
     config: Any = override(read_yaml(recipe.config, folder / CONFIG), {"seed": number, **made.changes})
+    states = random_states()
     seed_everything(number)
-    model: nn.Module = (made.build or recipe.build)(config)
+    try:
+        model: nn.Module = (made.build or recipe.build)(config)
+    finally:
+        set_random_states(states)  # whoever loads a model goes on with generators of their own
     other = difference(model, value["model"])
     if other is not None:
         raise CheckpointError(f"{found.folder} does not fit the model that {name} builds: {other}.")

@@ -27,6 +27,12 @@ def test_the_global_generator_decides_nothing(task_run):
     assert all(torch.equal(value, first[name]) for name, value in lab.trained(task_run).model.state_dict().items())
 
 
+def test_the_global_generator_is_left_as_it_was(task_run):
+    expected = torch.manual_seed(1).get_state()
+    lab.trained(task_run)
+    assert torch.equal(torch.get_rng_state(), expected)
+
+
 def test_a_baseline_can_be_asked_for(task_run):
     found = lab.trained(task_run, variant="fine-tuning", seed=0)
     assert found.variant == "fine-tuning"
