@@ -21,7 +21,8 @@ class QuarterCircle(nn.Module):
     generated weights are then twice as large. Heads that normalise, as all do by default, keep of such a context only
     its direction: all positive values of a single number start with the very same weights, zero with the head's offsets
     alone, and the gradient of the body's offsets, which must tell them apart, grows as the inverse of the context. On a
-    circle all contexts are equally long, none is zero, and each has a direction of its own.
+    circle all contexts are equally long, none is zero, and each has a direction of its own. An `MLP` has offsets from
+    the start, and needs a circle less.
 
     The second half of the method is to generate a change of weights that are trained along with it:
     ``Target(net, combine=targets.Residual(), train_base=True)``.

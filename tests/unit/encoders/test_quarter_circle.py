@@ -65,11 +65,11 @@ def test_a_change_does_not_grow_with_its_context_as_that_of_a_plain_vector_does(
 def _gradient(encoder: nn.Module, context: float) -> float:
     torch.manual_seed(0)
     head = heads.FullHead(64, hd.ParamLayout.of(nn.Linear(8, 8)))
-    body = bodies.MLP(encoder.features, 64)
+    body = bodies.Linear(encoder.features, 64)
     hypernet = hd.Hypernet(encoder=encoder, body=body, head=head)
     weights = hypernet.layout.join(hypernet(torch.tensor([context])))
     (weights * torch.randn(72)).sum().backward()
-    return body.layers[0].bias.grad.norm().item()
+    return body.linear.bias.grad.norm().item()
 
 
 def test_behind_a_head_that_normalises_offsets_get_gradients_of_one_size() -> None:

@@ -1,6 +1,7 @@
 import gc
 import json
 import math
+import random
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,7 @@ def test_pinning_compares_until_it_is_taken_back(tasks, tmp_path):
 
 
 def test_going_to_a_known_context_moves_the_sliders(curves, tmp_path):
+    random.seed(0)  # decides what is drawn, which may lie where the slider is
     page, values = _page(curves, tmp_path)
     ((_, go), (_, draw)) = page.panel.jumps
     found = page._after(go)({**values, page.panel.first: 1})
