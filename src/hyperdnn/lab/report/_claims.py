@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hyperdnn.lab.report._format import asked, heading, interval, number, published
+from hyperdnn.lab.report._format import asked, beside, heading, interval, published
 from hyperdnn.lab.report._results import Verdict
 
 __all__ = ["claim_row"]
@@ -19,12 +19,13 @@ def claim_row(verdict: Verdict) -> dict[str, Any]:
     minus, over = verdict.get("minus", ""), verdict.get("over", "")
     unit = "" if over else metric  # a ratio has none
     against = f" minus {_named(minus)}" if minus else f" over {_named(over)}" if over else ""
-    bound = interval(unit, verdict["at_least"], verdict["at_most"])
+    bounds, measured = (verdict["at_least"], verdict["at_most"]), verdict["measured"]
+    bound = interval(unit, *bounds)
     return {
         "text": verdict["text"],
         "what": f"{variant}: {heading(metric)}{against}",
         "bound": f"{bound} in {asked(verdict)}" if "hold" in verdict else bound,
-        "measured": "not measured" if verdict["measured"] is None else number(unit, verdict["measured"]),
+        "measured": "not measured" if measured is None else beside(unit, measured, bounds),
         "published": published(verdict["published"]),
         "source": verdict["source"],
         "holds": verdict["holds"],

@@ -10,6 +10,7 @@ from hyperdnn.lab.report._results import Results, Summary, Verdict
 __all__ = [
     "MISSING",
     "asked",
+    "beside",
     "columns",
     "command",
     "describe",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 MISSING: Final = "\N{EN DASH}"
+_MOST_DIGITS: Final = 8  # more than usual
 _NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "during_accuracy": "accuracy while learning",
@@ -40,15 +42,25 @@ def heading(metric: str) -> str:
     return f"{name} (%)" if _is_fraction(metric) else name
 
 
-def number(metric: str, value: float | int | None) -> str:
-    """A value of the metric, in the unit of its heading."""
+def number(metric: str, value: float | int | None, *, more: int = 0) -> str:
+    """A value of the metric, in the unit of its heading, with so many digits more than usual."""
     if value is None or not math.isfinite(value):
         return MISSING
     if _is_fraction(metric):
-        return f"{100 * value:.2f}"
+        return f"{100 * value:.{2 + more}f}"
     if _is_count(metric):
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
+        return f"{value:,.{more}f}"
+    return f"{value:.{4 + more}g}"
+
+
+def beside(metric: str, value: float | int, bounds: Sequence[float | int | None]) -> str:
+    """A value with as many digits as it takes to see on which side of its bounds it lies."""
+    others = {bound for bound in bounds if bound is not None and bound != value}
+    texts = (number(metric, value, more=more) for more in range(_MOST_DIGITS))
+    return next(
+        (text for more, text in enumerate(texts) if text not in {number(metric, o, more=more) for o in others}),
+        number(metric, value),
+    )
 
 
 def shown(metric: str, value: float) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor
 from hyperdnn.inspect import Map, NetworkDistances, Statistics
 from hyperdnn.lab.report._figures import colour, say_empty
 from hyperdnn.lab.report._short import left_out, short, strongest
-from hyperdnn.lab.report._svg import INK, Figure, canvas, svg
+from hyperdnn.lab.report._svg import INK, Figure, canvas, logarithmic, svg
 
 __all__ = ["agreement_figure", "distance_figure", "map_figure", "size_figure"]
 
@@ -58,11 +58,9 @@ def size_figure(found: Statistics) -> Figure:
                 size = 60 if k == 0 else 18  # the circle is seen behind a square in the same place
                 style = {"marker": marker, "color": colour(k), "s": size, "clip_on": False, "zorder": 3 + k}
                 axes.scatter([x for x, _ in places], [y for _, y in places], label=name, linewidths=0, **style)
-            axes.set_xscale("log")
+            logarithmic(axes, "x")
             if high / low < _DECADES:
                 axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # powers of ten alone would be one or two
-            axes.xaxis.set_major_formatter("{x:g}")  # matplotlib's own would need its mathematics
-            axes.xaxis.set_minor_formatter("")
             axes.set_xlim(low, high)
             axes.set_yticks(range(len(tensors)), [short(t.name) for t in tensors])
             axes.set_ylim(len(tensors) - 0.5, -0.5)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from hyperdnn.lab.report._figures import colour, name_colours, say_empty
-from hyperdnn.lab.report._svg import Figure, canvas, svg
+from hyperdnn.lab.report._svg import Figure, canvas, logarithmic, svg
 
 __all__ = ["field", "lines"]
 
@@ -36,7 +36,7 @@ def lines(
             axes.plot(xs, ys, color=colour(k), label=name, marker="o" if len(xs) <= _MOST_MARKED else "", markersize=3)
         if any(map(len, pairs.values())):
             if log:
-                axes.loglog()
+                logarithmic(axes, "x", "y")
             name_colours(figure, pairs)
         else:
             say_empty(axes)

@@ -10,7 +10,7 @@ from typing import Any, Final, final
 
 from hyperdnn.errors import MissingExtraError
 
-__all__ = ["INK", "Figure", "canvas", "svg"]
+__all__ = ["INK", "Figure", "canvas", "logarithmic", "svg"]
 
 _SIZE: Final = (4.8, 3.4)  # inches; two such figures side by side on a desk, one on a phone, both readable
 INK: Final = "#010203"  # stands for the page's own text colour until the SVG is written
@@ -66,6 +66,15 @@ def canvas() -> Iterator[tuple[Any, Any]]:
     with rc_context(dict[Any, Any](_STYLE)):
         figure = Canvas(figsize=_SIZE)
         yield figure, figure.add_subplot()
+
+
+def logarithmic(axes: Any, *names: str) -> None:
+    """Scale these axes of a plot, ``"x"`` or ``"y"``, by their logarithm, with plain numbers at the powers of ten."""
+    for name in names:
+        axes.set(**{f"{name}scale": "log"})
+        axis = getattr(axes, f"{name}axis")
+        axis.set_major_formatter("{x:g}")  # matplotlib's own would need its mathematics
+        axis.set_minor_formatter("")
 
 
 def svg(figure: Any) -> str:

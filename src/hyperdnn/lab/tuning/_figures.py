@@ -4,7 +4,7 @@ from typing import Any
 
 from hyperdnn.lab.report._figures import curves
 from hyperdnn.lab.report._format import heading, shown
-from hyperdnn.lab.report._svg import Figure, canvas, svg
+from hyperdnn.lab.report._svg import Figure, canvas, logarithmic, svg
 from hyperdnn.lab.tuning._result import Tuning
 from hyperdnn.lab.tuning._space import Choice
 
@@ -60,9 +60,7 @@ def _setting(tuning: Tuning, name: str) -> Figure:
             axes.set_xticks(range(len(values.texts)), values.texts)
             axes.set_xlim(-0.5, len(values.texts) - 0.5)
         elif values.log:
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_minor_formatter("")
+            logarithmic(axes, "x")
         axes.set_xlabel(name)
         axes.set_ylabel(heading(metric))
         chosen = best.settings[name]

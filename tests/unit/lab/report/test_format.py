@@ -78,3 +78,19 @@ def test_an_interval_has_the_unit_of_its_metric() -> None:
     assert module.heading("accuracy_interval") == "accuracy interval (%)"
     assert module.number("accuracy_interval", 0.0123) == "1.23"
     assert module.heading("outside_auroc_interval") == "outside auroc interval"
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "bounds", "text"),
+    [
+        ("accuracy", 0.002975, (0.003, None), "0.298"),
+        ("accuracy", 0.0032, (0.003, None), "0.32"),
+        ("accuracy", 0.003, (0.003, None), "0.30"),
+        ("loss", 1.00001, (None, 1.0), "1.00001"),
+        ("loss", 1 + 1e-15, (None, 1.0), "1"),
+        ("trained_parameters", 4244.0, (4244.0, 4244.0), "4,244"),
+        ("loss", math.nan, (None, 1.0), module.MISSING),
+    ],
+)
+def test_a_number_is_told_apart_from_its_bounds(metric: str, value: float, bounds: tuple, text: str) -> None:
+    assert module.beside(metric, value, bounds) == text

@@ -16,6 +16,8 @@ def test_logarithmic_axes_have_other_places():
     draw = [{"ours": [[0.01, 1.0], [0.02, 2.0], [0.1, 3.0]]}]
     one, other = (lines(draw[0], title="T", xlabel="a", ylabel="b", log=log).image for log in (False, True))
     assert one != other
+    assert ">0.01<" in other
+    assert "mathdefault" not in other
 
 
 def test_a_field_is_an_image_with_its_coordinates_the_lowest_row_below():
