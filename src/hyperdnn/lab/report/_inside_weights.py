@@ -18,7 +18,6 @@ _TENSORS = 24
 _ROW = 0.2
 """Height of a tensor in inches."""
 
-_DECADES = 100
 """An axis that spans less has more numbers than powers of ten."""
 
 _NAMED = 16
@@ -44,8 +43,6 @@ def size_figure(found: Statistics) -> Figure:
     numbers = [value for _, values in series.values() for value in values]
     positive = [value for value in numbers if 0 < value < math.inf]
     with canvas() as (figure, axes):
-        from matplotlib.ticker import LogLocator
-
         figure.set_size_inches(4.8, max(3.4, 1.2 + _ROW * len(tensors)))
         if positive:
             low, high = min(positive) / 2, max(positive) * 2
@@ -58,10 +55,8 @@ def size_figure(found: Statistics) -> Figure:
                 size = 60 if k == 0 else 18  # the circle is seen behind a square in the same place
                 style = {"marker": marker, "color": colour(k), "s": size, "clip_on": False, "zorder": 3 + k}
                 axes.scatter([x for x, _ in places], [y for _, y in places], label=name, linewidths=0, **style)
-            logarithmic(axes, "x")
-            if high / low < _DECADES:
-                axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # powers of ten alone would be one or two
             axes.set_xlim(low, high)
+            logarithmic(axes, "x")
             axes.set_yticks(range(len(tensors)), [short(t.name) for t in tensors])
             axes.set_ylim(len(tensors) - 0.5, -0.5)
             axes.grid(visible=True, axis="y", linewidth=0.3)

@@ -12,6 +12,7 @@ from hyperdnn.errors import MissingExtraError
 
 __all__ = ["INK", "Figure", "canvas", "logarithmic", "svg"]
 
+_DECADES: Final = 100  # from the lowest to the highest number
 _SIZE: Final = (4.8, 3.4)  # inches; two such figures side by side on a desk, one on a phone, both readable
 INK: Final = "#010203"  # stands for the page's own text colour until the SVG is written
 _STYLE: Final[Mapping[str, Any]] = MappingProxyType(
@@ -69,10 +70,15 @@ def canvas() -> Iterator[tuple[Any, Any]]:
 
 
 def logarithmic(axes: Any, *names: str) -> None:
-    """Scale these axes of a plot, ``"x"`` or ``"y"``, by their logarithm, with plain numbers at the powers of ten."""
+    """Scale these axes of a plot, ``"x"`` or ``"y"``, by their logarithm, once their limits are known."""
+    from matplotlib.ticker import LogLocator
+
     for name in names:
         axes.set(**{f"{name}scale": "log"})
         axis = getattr(axes, f"{name}axis")
+        low, high = sorted(getattr(axes, f"get_{name}lim")())
+        if high / low < _DECADES:
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # powers of ten alone would be one or two
         axis.set_major_formatter("{x:g}")  # matplotlib's own would need its mathematics
         axis.set_minor_formatter("")
 
