@@ -18,8 +18,6 @@ _TENSORS = 24
 _ROW = 0.2
 """Height of a tensor in inches."""
 
-"""An axis that spans less has more numbers than powers of ten."""
-
 _NAMED = 16
 """Contexts of a matrix that have room for their names."""
 
