@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-__all__ = ["Direction", "Study", "Trial", "ranked", "silent"]
+__all__ = ["Direction", "Study", "Trial", "ranked"]
 
 Direction: TypeAlias = Literal["maximize", "minimize"]
 """Which values of a metric are better, in Optuna's words."""
@@ -83,7 +83,7 @@ class Study:
         self.distributions = _distributions(space)
         address = URL.create("sqlite", database=str(path)).render_as_string()  # names with ? and % stay what they are
         try:
-            with silent():
+            with _silent():
                 self.storage = optuna.storages.RDBStorage(address)
                 self.study = optuna.create_study(
                     storage=self.storage, study_name=_NAME, direction=direction, load_if_exists=True
@@ -125,7 +125,7 @@ class Study:
 
         entropy = np.random.SeedSequence([abs(self.seed), len(self.finished)])  # training names a seed below 0
         self.study.sampler = TPESampler(seed=int(entropy.generate_state(1)[0]))
-        with silent():
+        with _silent():
             trial = self.study.ask(self.distributions)
         attempt = Attempt(trial.number, dict(trial.params))
         try:
@@ -148,7 +148,7 @@ class Study:
         values = {trial.value for trial in self.finished if trial.value is not None}
         if len(values) < _ENOUGH or len(self.distributions) < 2:
             return {}
-        with silent():
+        with _silent():
             return dict(get_param_importances(self.study))
 
     def _check(self, request: Mapping[str, Any]) -> None:
@@ -173,7 +173,7 @@ class Study:
     def _tell(self, number: int, *, value: float | None = None, state: str | None = None) -> None:
         from optuna.trial import TrialState
 
-        with silent():
+        with _silent():
             self.study.tell(number, value, state=None if state is None else TrialState[state])
 
 
@@ -211,7 +211,7 @@ def _distributions(space: Space) -> dict[str, "BaseDistribution"]:
 
 
 @contextmanager
-def silent() -> Iterator[None]:
+def _silent() -> Iterator[None]:
     """Inside, Optuna says nothing below an error; what it says elsewhere is its user's business."""
     from optuna import logging
 

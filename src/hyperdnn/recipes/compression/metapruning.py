@@ -15,8 +15,8 @@ Faithful.
 
 Differs.
     ImageNet and MobileNet are out of reach: a small network of plain convolutions is pruned. ``published`` has the
-    authors' numbers for the search. All layers may lose channels. Parents and children are those of NSGA-II. Search and
-    measurement see different images. Statistics of norms are means over batches; hidden features have unit length.
+    authors' numbers for the search. All layers may lose channels. Search and measurement see different images.
+    Statistics of norms are means over batches; hidden features have unit length.
 
     Only networks that may be chosen are drawn in training: each gets more of it. None costs less than ``least`` of the
     limit, so that cost alone ranks no network. ``slimmable`` shares kernels; ``uniform`` keeps equal shares.

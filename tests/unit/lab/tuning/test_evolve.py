@@ -1,9 +1,9 @@
-import sys
 from itertools import product
+from statistics import fmean, stdev
 
 import pytest
 
-from hyperdnn.errors import ConfigError, MissingExtraError
+from hyperdnn.errors import ConfigError
 from hyperdnn.lab import tuning
 
 CHOICES = (4, 5, 3, 4)
@@ -39,16 +39,25 @@ def test_only_what_is_feasible_is_measured_and_only_once():
         seen.append(vector)
         return _value(vector)
 
-    found = _evolved(fitness=fitness)
-    assert len(seen) == len(set(seen)) == len(found)
+    found = _evolved(fitness=fitness, generations=5)
+    assert len(seen) == len(set(seen)) == len(found) == 50  # no place of a generation went to what was known
     assert all(map(_fits, seen))
     assert any(not _fits(vector) for vector in ALL)
 
 
-def test_the_first_generation_is_random_and_later_ones_are_better():
-    first, last = (_evolved(3, generations=generations) for generations in (1, 8))
-    assert len(first) <= 10
-    assert next(iter(last.values())) > next(iter(first.values()))
+@pytest.mark.parametrize("seed", range(3))
+def test_each_place_of_a_generation_is_a_new_vector_and_children_are_better_than_random_ones(seed):
+    seen = []
+
+    def fitness(vector):
+        seen.append(_value(vector))
+        return seen[-1]
+
+    found = tuning.evolve(
+        fitness, (8,) * 6, feasible=lambda vector: sum(vector) <= 20, population=10, generations=8, seed=seed
+    )
+    assert len(found) == 80
+    assert fmean(seen[-10:]) > fmean(seen[:10]) + 2 * stdev(seen[:10]) / 10**0.5
 
 
 def test_the_seed_decides():
@@ -82,7 +91,6 @@ def test_a_place_with_a_single_choice():
     assert next(iter(found)) == (0, 2)
 
 
-def test_without_optuna_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(MissingExtraError, match=r"hyperdnn\[hpo\]"):
-        _evolved()
+def test_a_search_ends_when_nothing_new_is_left():
+    found = tuning.evolve(sum, (2, 2), feasible=lambda vector: vector != (1, 1), population=3, generations=5, seed=0)
+    assert found.keys() == {(0, 0), (0, 1), (1, 0)}
