@@ -116,12 +116,13 @@ def test_a_score_is_the_accuracy_of_the_narrow_network_with_statistics_of_its_ow
         assert model.score(task, choice) == expected
 
 
-def test_the_uniform_network_of_the_small_setting_costs_what_the_limit_is(monkeypatch):
+def test_networks_of_the_small_setting_cost_what_the_uniform_one_does_within_2_percent(monkeypatch):
     config = configuration("compression/metapruning", "default")
-    images = SimpleNamespace(shape=(3, config.side, config.side), classes=10)
+    images = SimpleNamespace(shape=(1, config.side, config.side), classes=10)
     monkeypatch.setattr(recipe, "data", lambda config: images)
     space = recipe.build_space(config)
-    assert space.share(space.uniform()) == pytest.approx(config.limit, rel=0.02)
+    cost = space.share(space.uniform())
+    assert 0.98 * cost <= config.least * config.limit < cost < config.limit <= 1.02 * cost
 
 
 def test_the_search_starts_what_is_trained_from_scratch(model, task):
