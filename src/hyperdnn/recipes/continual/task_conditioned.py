@@ -30,10 +30,13 @@ Expected.
     ==============  ============  ============  ====================  ============  =========
     setting         hypernet      beta 0        fine-tuning           multitask     published
     ==============  ============  ============  ====================  ============  =========
-    default         95.2 +- 0.2   52.6 +- 4.3   32.4 +- 2.8           95.9 +- 0.3   none
-    permuted_mnist  94.3 +- 0.2   43.4 +- 0.7   40.3 +- 2.2 (47.89)   96.1 +- 0.1   (95.05)
-    split_mnist     99.2 +- 0.2   92.2 +- 5.1   59.7 +- 0.7           99.8 +- 0.0   99.79
+    default         95.3 +- 0.9   49.4 +- 3.5   32.4 +- 2.8           96.0 +- 0.6   none
+    permuted_mnist  94.1 +- 0.4   43.7 +- 1.4   40.3 +- 2.2 (47.89)   96.1 +- 0.1   (95.05)
+    split_mnist     98.2 +- 0.4   82.4 +- 4.6   59.6 +- 0.7           99.7 +- 0.0   99.79
     ==============  ============  ============  ====================  ============  =========
+
+    ``split_mnist`` has a hypernet of two layers of ten units, and what it forgets depends on how these start: two more
+    seeds end at 99.6 and 99.4 %, and three of an earlier measurement, from other starts, ended at 99.2 +- 0.2 %.
 """
 
 import math
