@@ -1,11 +1,11 @@
-import threading
 import webbrowser
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from hyperdnn import explore, lab
-from hyperdnn.cli import main
+from hyperdnn.cli import _explore, main
 from hyperdnn.errors import ConfigError
 
 
@@ -29,7 +29,7 @@ def served(monkeypatch):
         finally:
             made["ended"] = True
 
-    def interrupted(event):
+    def interrupted():
         raise KeyboardInterrupt
 
     def trained(folder, *, variant, seed):
@@ -38,7 +38,9 @@ def served(monkeypatch):
 
     monkeypatch.setattr(lab, "trained", trained)
     monkeypatch.setattr(explore, "serve", serve)
-    monkeypatch.setattr(threading.Event, "wait", interrupted)
+    # Of the command's own alone: other threads of the process wait for events too.
+    waiting = SimpleNamespace(Event=lambda: SimpleNamespace(wait=interrupted))
+    monkeypatch.setattr(_explore, "threading", waiting)
     monkeypatch.setattr(webbrowser, "open", lambda address: made.update(opened=address))
     return made
 
