@@ -57,6 +57,7 @@ def test_each_place_of_a_generation_is_a_new_vector_and_children_are_better_than
         fitness, (8,) * 6, feasible=lambda vector: sum(vector) <= 20, population=10, generations=8, seed=seed
     )
     assert len(found) == 80
+    assert next(iter(found.values())) == max(seen) > max(seen[:10])
     assert fmean(seen[-10:]) > fmean(seen[:10]) + 2 * stdev(seen[:10]) / 10**0.5
 
 
