@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from hyperdnn.errors import ConfigError
 from hyperdnn.lab.config import check_least
 from hyperdnn.lab.data import MASK, PADDING, Vocabulary, packed
-from hyperdnn.lab.language._transformers import transformers
+from hyperdnn.lab.language._transformers import pretrained_part, transformers
 from hyperdnn.lab.train import Settings, State, pretrained
 
 __all__ = ["LanguageModel", "language_model", "vocabulary"]
@@ -65,10 +65,11 @@ def vocabulary(settings: LanguageModel, texts: Sequence[str]) -> Vocabulary:
 
     Raises:
         MissingExtraError: transformers is not installed.
+        ConfigError: a pretrained one that is not to be had.
     """
     if settings.pretrained is None:
         return Vocabulary.learn(texts, settings.vocabulary)
-    return Vocabulary(transformers().AutoTokenizer.from_pretrained(settings.pretrained).backend_tokenizer)
+    return Vocabulary(pretrained_part("AutoTokenizer", settings.pretrained).backend_tokenizer)
 
 
 def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[str]) -> nn.Module:
@@ -85,6 +86,7 @@ def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[
 
     Raises:
         MissingExtraError: transformers is not installed.
+        ConfigError: a pretrained one that is not to be had.
 
     Source:
         Devlin et al., "BERT: Pre-training of deep bidirectional transformers for language understanding", NAACL 2019;
@@ -92,7 +94,7 @@ def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[
         Wettig et al., "Should you mask 15 % in masked language modeling?", EACL 2023 (more than that).
     """
     if settings.pretrained is not None:
-        chosen: nn.Module = transformers().AutoModelForTextEncoding.from_pretrained(settings.pretrained)
+        chosen: nn.Module = pretrained_part("AutoModelForTextEncoding", settings.pretrained)
         return chosen.eval()
 
     def make(settings: LanguageModel) -> nn.Module:

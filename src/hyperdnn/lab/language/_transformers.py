@@ -2,10 +2,11 @@
 
 import warnings
 from types import ModuleType
+from typing import Any
 
-from hyperdnn.errors import MissingExtraError
+from hyperdnn.errors import ConfigError, MissingExtraError
 
-__all__ = ["transformers"]
+__all__ = ["pretrained_part", "transformers"]
 
 
 def transformers() -> ModuleType:
@@ -21,3 +22,25 @@ def transformers() -> ModuleType:
     except ImportError as error:
         raise MissingExtraError("transformers", extra="peft") from error
     return library
+
+
+def pretrained_part(kind: str, name: str) -> Any:
+    """A part of a model that others have pretrained.
+
+    Args:
+        kind: a class of transformers that finds the right one, such as ``"AutoTokenizer"``.
+        name: on the hub, from where it is downloaded once; or the model's folder.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        ConfigError: there is no such model, or the hub cannot be reached.
+    """
+    library = transformers()
+    try:
+        return getattr(library, kind).from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"base.pretrained: expected a model that transformers finds on the hub or in a folder, got '{name}': "
+            f"{str(error).splitlines()[0]} Without network, download the model elsewhere and name its folder, or "
+            "train a small one here: base.pretrained=null."
+        ) from error

@@ -68,6 +68,14 @@ def test_one_from_a_folder_comes_with_its_vocabulary(tmp_path):
     torch.testing.assert_close(found(input_ids=tokens).last_hidden_state, base(input_ids=tokens).last_hidden_state)
 
 
+def test_one_that_is_not_to_be_had_is_refused(tmp_path):
+    settings = LanguageModel(pretrained=str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match=r"(?s)base\.pretrained: .*nowhere.* name its folder"):
+        vocabulary(settings, TEXTS)
+    with pytest.raises(ConfigError, match=r"base\.pretrained"):
+        language_model(settings, vocabulary(SMALL, TEXTS), TEXTS)
+
+
 class Recording(nn.Module):
     """A model that notes what it is shown, and guesses what it is told to."""
 
