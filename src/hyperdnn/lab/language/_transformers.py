@@ -39,8 +39,9 @@ def pretrained_part(kind: str, name: str) -> Any:
     try:
         return getattr(library, kind).from_pretrained(name)
     except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
         raise ConfigError(
             f"base.pretrained: expected a model that transformers finds on the hub or in a folder, got '{name}': "
-            f"{str(error).splitlines()[0]} Without network, download the model elsewhere and name its folder, or "
+            f"{reason} Without network, download the model elsewhere and name its folder, or "
             "train a small one here: base.pretrained=null."
         ) from error
