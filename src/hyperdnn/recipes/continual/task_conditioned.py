@@ -152,7 +152,7 @@ def step(model: hd.HyperDNN, batch: lab.data.Batch, state: lab.train.State) -> d
     return {"loss": loss_task + config.beta * loss_keep, "task": loss_task, "keep": loss_keep}
 
 
-def step_plain(model: nn.Module, batch: lab.data.Batch, state: lab.train.State) -> dict[str, Tensor]:
+def plain_step(model: nn.Module, batch: lab.data.Batch, state: lab.train.State) -> dict[str, Tensor]:
     """The present task's cross-entropy alone."""
     return {"loss": cross_entropy(model, batch, state.config)}
 
@@ -244,7 +244,7 @@ RECIPE = lab.Recipe(
     variants={
         "hypernet": lab.Variant(),
         "beta 0": lab.Variant(changes={"beta": 0.0}),
-        "fine-tuning": lab.Variant(build=build_plain, step=step_plain, loop=lab.train.sequence),
+        "fine-tuning": lab.Variant(build=build_plain, step=plain_step, loop=lab.train.sequence),
         "multitask": lab.Variant(loop=lab.train.joint),
     },
     figures=lab.report.continual_figures,
