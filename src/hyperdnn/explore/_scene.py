@@ -170,11 +170,11 @@ class Scene:
 
 
 def _same_inputs(view: View) -> list[int]:
-    """For each probe the first one with its inputs."""
+    """For each probe the first one with its inputs, and the same part of the outputs."""
     first: list[int] = []
     for k, probe in enumerate(view.probes):
-        earlier = (j for j in range(k) if first[j] == j and torch.equal(view.probes[j].inputs, probe.inputs))
-        first.append(next(earlier, k))
+        alike = (j for j in dict.fromkeys(first) if view.probes[j].answer == probe.answer)
+        first.append(next((j for j in alike if torch.equal(view.probes[j].inputs, probe.inputs)), k))
     return first
 
 

@@ -78,12 +78,14 @@ def outputs(model: HyperDNN, weights: Weights, probe: Probe, mode: Mode) -> Tens
 def first_tensor(found: Any, probe: Probe) -> Tensor:
     """The first floating-point tensor of what a target returns, such as the scores of a language model.
 
+    Of its numbers those that answer the probe.
+
     Raises:
         ConfigError: if there is none.
     """
     for leaf in tree_leaves(found):
         if isinstance(leaf, Tensor) and leaf.is_floating_point():
-            return leaf
+            return leaf if probe.answer is None else probe.answer(leaf)
     raise ConfigError(
         f"probe '{probe.name}': the target returns {type(found).__name__} without a floating-point tensor."
     )

@@ -25,6 +25,8 @@ class Probe:
         measure: what the loss is, with its unit, such as ``"cross-entropy (nats)"``.
         context: number of the context that the data belongs to; None if it is any context's.
         side: height and width of the picture whose pixels the inputs are, row by row; None if they are none.
+        answer: outputs ``(..., n, *outputs)`` -> those of them that count, with as many dimensions in front, such as
+            the output layer of one task among several; None if all do.
 
     Raises:
         ConfigError: there are no inputs, targets or sides for another number of them, or a loss without targets.
@@ -37,6 +39,7 @@ class Probe:
     measure: str = "loss"
     context: int | None = None
     side: tuple[int, int] | None = None
+    answer: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         if not self.inputs.ndim or not len(self.inputs):

@@ -1,6 +1,7 @@
 """Views that recipes share."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import torch
@@ -19,13 +20,21 @@ _SAMPLES: Final = 100  # of each task: enough for a loss, few enough for a slide
 _MOST: Final = 64  # tasks that a figure has room for
 
 
-def view_tasks(model: HyperDNN, tasks: Sequence[Task], *, context: str = "task") -> View:
+def view_tasks(
+    model: HyperDNN,
+    tasks: Sequence[Task],
+    *,
+    context: str = "task",
+    answer: Callable[[int, Tensor], Tensor] | None = None,
+) -> View:
     """One context for each task of classification, and its first test samples.
 
     Args:
         model: from the number of a task to its network.
         tasks: in the order of their numbers; the first 64 are shown.
         context: what a task is, in a word, such as ``"client"``.
+        answer: the number of a task and outputs ``(..., n, *outputs)`` -> scores of its classes ``(..., n, classes)``;
+            None if the outputs are these.
     """
     batches = [task.test[:_SAMPLES] for task in tasks[:_MOST]]
     names = [f"{context} {k}" for k in range(len(batches))]
@@ -37,6 +46,7 @@ def view_tasks(model: HyperDNN, tasks: Sequence[Task], *, context: str = "task")
             loss=F.cross_entropy,
             measure="cross-entropy (nats)",
             context=k,
+            answer=None if answer is None else partial(answer, k),
         )
         for k, (name, batch) in enumerate(zip(names, batches, strict=True))
         if len(batch)

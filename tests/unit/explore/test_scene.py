@@ -1,9 +1,11 @@
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import hyperdnn as hd
 from hyperdnn import encoders, heads, inspect, lab, targets
@@ -87,6 +89,22 @@ def test_equal_inputs_are_run_once(preferences, monkeypatch):
     monkeypatch.setattr(hd.Target, "forward", lambda *given: calls.append(1) or forward(*given))
     scene.look(scene.known[0])
     assert len(calls) == 1
+
+
+def test_each_probe_has_its_part_of_outputs_that_are_shared(preferences):
+    first = preferences.probes[0]
+    probes = [
+        replace(
+            first, name=f"output {k}", targets=first.targets[:, k], loss=F.mse_loss, answer=lambda y, k=k: y[..., k]
+        )
+        for k in range(2)
+    ]
+    scene = Scene(replace(preferences, probes=probes))
+    look, outputs = scene.look(scene.known[1]), preferences.model(first.inputs, context=preferences.contexts[1])
+    for k, probe in enumerate(probes):
+        torch.testing.assert_close(look.outputs[k], outputs[:, k].detach())
+        assert look.losses[k] == pytest.approx(F.mse_loss(outputs[:, k], probe.targets).item())
+        assert scene.losses[1, k].item() == pytest.approx(look.losses[k])
 
 
 def test_looking_leaves_no_trace(tasks):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -49,6 +50,15 @@ def test_every_network_is_that_of_a_hand_made_loop(linear_model):
         losses = torch.stack([F.mse_loss(end, one.targets) for end in ends])
         torch.testing.assert_close(found.losses[row], losses)
     assert found.layers == ("0", "2", "3")
+
+
+def test_of_several_tasks_outputs_only_the_probes_own_count(linear_model):
+    model, both = linear_model(), probe()
+    one = replace(both, targets=both.targets[:, 1], answer=lambda outputs: outputs[..., 1])
+    found = inspect.swap(model, A, B, [one])
+    ends = [model(one.inputs, context=context).detach()[:, 1] for context in (A, B)]
+    torch.testing.assert_close(found.difference[0], (ends[0] - ends[1]).square().mean().sqrt())
+    torch.testing.assert_close(found.losses[0], torch.stack([F.mse_loss(end, one.targets) for end in ends]))
 
 
 @pytest.mark.parametrize("layer", ["0", "2", "3"])

@@ -44,9 +44,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -54,8 +53,6 @@ import hyperdnn as hd
 from hyperdnn import bodies, encoders, heads, lab
 from hyperdnn.errors import ConfigError
 from hyperdnn.lab import baselines
-
-CLASSES: Final = 10  # of digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +103,16 @@ def build(config: Config) -> hd.HyperDNN:
 
 
 def build_target(config: Config, tasks: Sequence[lab.data.Task]) -> nn.Module:
-    """A ReLU network from the pixels to the classes of one task, or of each."""
+    """A ReLU network from the pixels to the classes of one task, or to a row of classes for each task."""
     widths = (math.prod(tasks[0].shape), *config.target)
     layers: list[nn.Module] = [nn.Flatten()]
     for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    classes = sum(task.classes for task in tasks) if config.outputs == "own" else tasks[0].classes
-    return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
+    classes = tasks[0].classes
+    if config.outputs == "shared":
+        return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
+    rows = nn.Unflatten(-1, (len(tasks), classes))
+    return nn.Sequential(*layers, nn.Linear(widths[-1], len(tasks) * classes), rows)
 
 
 def build_plain(config: Config) -> baselines.Plain:
@@ -128,22 +128,26 @@ def data(config: Config) -> list[lab.data.Task]:
     return lab.data.permuted(source, tasks=config.num_tasks, seed=config.seed)
 
 
-def answers(model: nn.Module, batch: lab.data.Batch, classes: int) -> Tensor:
-    """Logits of the classes of the batch's task, which has them to itself where there are more."""
+def own(task: int, outputs: Tensor) -> Tensor:
+    """A task's own row: ``(..., images, tasks, classes)`` -> ``(..., images, classes)``."""
+    return outputs[..., task, :]
+
+
+def answers(model: nn.Module, batch: lab.data.Batch) -> Tensor:
+    """Logits of the classes of the batch's task: ``(images, classes)``."""
     logits: Tensor = model(batch.inputs, context=batch.context)
-    return logits if logits.shape[-1] == classes else torch.split(logits, classes, dim=-1)[int(batch.context)]
+    return logits if logits.ndim == 2 else own(int(batch.context), logits)
 
 
-def cross_entropy(model: nn.Module, batch: lab.data.Batch, config: Config) -> Tensor:
+def cross_entropy(model: nn.Module, batch: lab.data.Batch) -> Tensor:
     """Of the present task."""
-    classes = config.classes_per_task if config.tasks == "split" else CLASSES
-    return F.cross_entropy(answers(model, batch, classes), batch.targets)
+    return F.cross_entropy(answers(model, batch), batch.targets)
 
 
 def step(model: hd.HyperDNN, batch: lab.data.Batch, state: lab.train.State) -> dict[str, Tensor]:
     """The present task's cross-entropy, and a penalty for moving the weights of earlier tasks."""
     config = state.config
-    loss_task = cross_entropy(model, batch, config)
+    loss_task = cross_entropy(model, batch)
     if not state.memory or config.beta == 0:
         return {"loss": loss_task}
     loss_keep = lab.train.change_of_earlier_tasks(
@@ -154,14 +158,20 @@ def step(model: hd.HyperDNN, batch: lab.data.Batch, state: lab.train.State) -> d
 
 def plain_step(model: nn.Module, batch: lab.data.Batch, state: lab.train.State) -> dict[str, Tensor]:
     """The present task's cross-entropy alone."""
-    return {"loss": cross_entropy(model, batch, state.config)}
+    return {"loss": cross_entropy(model, batch)}
 
 
 def evaluate(model: nn.Module, task: lab.data.Task) -> dict[str, float]:
     """The share of a task's test images that are classified correctly."""
     batches = task.test.batches(1000)
-    correct = sum(int((answers(model, b, task.classes).argmax(-1) == b.targets).sum()) for b in batches)
+    correct = sum(int((answers(model, b).argmax(-1) == b.targets).sum()) for b in batches)
     return {"accuracy": correct / len(task.test)}
+
+
+def view(model: hd.HyperDNN, tasks: Sequence[lab.data.Task]) -> lab.View:
+    """Each task's network, and what it makes of the task's images."""
+    rows = any(isinstance(part, nn.Unflatten) for part in model.target.module.modules())
+    return lab.view_tasks(model, tasks, answer=own if rows else None)
 
 
 RECIPE = lab.Recipe(
@@ -249,5 +259,5 @@ RECIPE = lab.Recipe(
     },
     figures=lab.report.continual_figures,
     space={"beta": "1e-3..1:log", "train.lr": "1e-4..1e-2:log"},
-    view=lab.view_tasks,
+    view=view,
 )
