@@ -29,6 +29,7 @@ class LanguageModel:
 
     Args:
         pretrained: its name on the hub of transformers, or its folder; null trains one by the other settings.
+        revision: of a pretrained one on the hub, such as a commit; null for the newest.
         seed: of everything in its training.
         vocabulary: pieces of words.
         features: width of a piece's features.
@@ -43,6 +44,7 @@ class LanguageModel:
     """
 
     pretrained: str | None = None
+    revision: str | None = None
     seed: int = 0
     vocabulary: int = 3000
     features: int = 96
@@ -69,7 +71,7 @@ def vocabulary(settings: LanguageModel, texts: Sequence[str]) -> Vocabulary:
     """
     if settings.pretrained is None:
         return Vocabulary.learn(texts, settings.vocabulary)
-    return Vocabulary(pretrained_part("AutoTokenizer", settings.pretrained).backend_tokenizer)
+    return Vocabulary(pretrained_part("AutoTokenizer", settings.pretrained, settings.revision).backend_tokenizer)
 
 
 def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[str]) -> nn.Module:
@@ -94,7 +96,7 @@ def language_model(settings: LanguageModel, pieces: Vocabulary, texts: Sequence[
         Wettig et al., "Should you mask 15 % in masked language modeling?", EACL 2023 (more than that).
     """
     if settings.pretrained is not None:
-        chosen: nn.Module = pretrained_part("AutoModelForTextEncoding", settings.pretrained)
+        chosen: nn.Module = pretrained_part("AutoModelForTextEncoding", settings.pretrained, settings.revision)
         return chosen.eval()
 
     def make(settings: LanguageModel) -> nn.Module:

@@ -33,6 +33,17 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "hyperdnn" / "pretrained"
 
 
+def save_base(pieces, folder):
+    """A small encoder of somebody's, kept with its vocabulary."""
+    config = transformers.BertConfig(
+        vocab_size=300, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
+    )
+    base = transformers.BertModel(config, add_pooling_layer=False).eval()
+    for part in (base, transformers.PreTrainedTokenizerFast(tokenizer_object=pieces.pieces, pad_token="[PAD]")):
+        part.save_pretrained(folder)
+    return base
+
+
 def test_a_small_one_is_trained_once(cache):
     pieces = vocabulary(SMALL, TEXTS)
     first, second = (language_model(SMALL, pieces, TEXTS) for _ in range(2))
@@ -53,19 +64,33 @@ def test_texts_too_short_are_refused():
 
 def test_one_from_a_folder_comes_with_its_vocabulary(tmp_path):
     pieces = vocabulary(SMALL, TEXTS)
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=pieces.pieces, pad_token="[PAD]")
-    config = transformers.BertConfig(
-        vocab_size=300, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
-    )
-    base = transformers.BertModel(config, add_pooling_layer=False).eval()
-    base.save_pretrained(tmp_path / "base")
-    tokenizer.save_pretrained(tmp_path / "base")
+    base = save_base(pieces, tmp_path / "base")
     settings = LanguageModel(pretrained=str(tmp_path / "base"), length=6)
     own = vocabulary(settings, ["nothing is learnt from this"])
     assert own.rows(TEXTS) == pieces.rows(TEXTS)
     tokens = own.encode(TEXTS[:2], 6).long()
     found = language_model(settings, own, TEXTS)
     torch.testing.assert_close(found(input_ids=tokens).last_hidden_state, base(input_ids=tokens).last_hidden_state)
+
+
+def test_a_revision_of_one_on_the_hub_is_the_one_that_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    pieces = vocabulary(SMALL, TEXTS)
+    stored, commits, bases = tmp_path / "models--ours--small", {"main": "a" * 40, "older": "b" * 40}, {}
+    for name, commit in commits.items():
+        bases[name] = save_base(pieces, stored / "snapshots" / commit)
+        (stored / "refs").mkdir(exist_ok=True)
+        (stored / "refs" / name).write_text(commit)
+    tokens = pieces.encode(TEXTS[:2], 6).long()
+    for revision, name in ((None, "main"), (commits["older"], "older"), ("older", "older")):
+        settings = LanguageModel(pretrained="ours/small", revision=revision, length=6)
+        found = language_model(settings, vocabulary(settings, TEXTS), TEXTS)
+        expected = bases[name](input_ids=tokens).last_hidden_state
+        torch.testing.assert_close(found(input_ids=tokens).last_hidden_state, expected)
+    missing = LanguageModel(pretrained="ours/small", revision="c" * 40)
+    with pytest.raises(ConfigError, match="got 'ours/small' at revision 'ccc"):
+        vocabulary(missing, TEXTS)
 
 
 def test_one_that_is_not_to_be_had_is_refused(tmp_path):
