@@ -14,6 +14,7 @@ import torch
 
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.lab.data._fetch import path
+from hyperdnn.lab.data._glue import GLUE
 
 __all__ = ["SENTENCE_SETS", "SentenceSet", "Sentences", "sentence_set", "simulated_sentences"]
 
@@ -106,6 +107,7 @@ _READERS: Final[Mapping[str, Callable[[], list[_Rows]]]] = MappingProxyType(
         "dvd": _domain("dvd"),
         "electronics": _domain("electronics"),
         "kitchen": _domain("kitchen"),
+        **GLUE,
     }
 )
 
@@ -114,14 +116,17 @@ SENTENCE_SETS: Final = tuple(_READERS)
 
 @cache
 def sentence_set(name: str) -> SentenceSet:
-    """One of ten sets of sentences in two to six classes.
+    """One of 17 sets of sentences, or of pairs of them, in two to six classes.
 
     Whether films (``"sst2"``), goods (``"cr"``; reviews of ``"books"``, ``"dvd"``, ``"electronics"``, ``"kitchen"``) or
     people in the news (``"mpqa"``) are liked; whether a sentence tells or judges (``"subj"``); what a question asks for
-    (``"trec"``) and what news are about (``"ag_news"``).
+    (``"trec"``) and what news are about (``"ag_news"``); whether one is grammatical (``"cola"``), whether one
+    follows from another (``"rte"``), and whether it follows, contradicts or does neither (``"mnli_fiction"``,
+    ``"mnli_government"``, ``"mnli_slate"``, ``"mnli_telephone"``, ``"mnli_travel"``, by where texts are from).
 
     A text that occurs twice counts once. Where a set is published in one part, a fifth tests and a tenth validates,
-    divided once for all; of the questions that are published for training a tenth validates.
+    divided once for all; where in two, a tenth of what is published for training validates. The second part of
+    ``"cola"`` and ``"rte"`` is the development set, since GLUE keeps the classes of its test sets to itself.
 
     Args:
         name: one of `SENTENCE_SETS`.
@@ -133,7 +138,11 @@ def sentence_set(name: str) -> SentenceSet:
     Source:
         Kim, "Convolutional neural networks for sentence classification", EMNLP 2014 (five sets); Zhang, Zhao & LeCun,
         "Character-level convolutional networks for text classification", NeurIPS 2015 (news, the test part only);
-        Blitzer, Dredze & Pereira, "Biographies, Bollywood, boom-boxes and blenders", ACL 2007 (reviews).
+        Blitzer, Dredze & Pereira, "Biographies, Bollywood, boom-boxes and blenders", ACL 2007 (reviews);
+        Wang et al., "GLUE: a multi-task benchmark and analysis platform for natural language understanding", ICLR 2019
+        (``"cola"``, ``"rte"``); Williams, Nangia & Bowman, "A broad-coverage challenge corpus for sentence
+        understanding through inference", NAACL 2018, in the sample of Ben-David, Oved & Reichart, "PADA: example-based
+        prompt learning for on-the-fly adaptation to unseen domains", TACL 2022 (``"mnli_..."``).
     """
     if name not in _READERS:
         raise ConfigError(f"there is no set of sentences '{name}'.{nearest(name, _READERS)}")

@@ -147,6 +147,23 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             made="blitzer_data/<domain>/train.tsv and dev.tsv of github.com/eyalbd2/Reproducing-AutoPrompt, unchanged, "
             "in one zip archive as <domain>/train.tsv and <domain>/dev.tsv",
         ),
+        "glue_small": Source(
+            title="GLUE (Wang et al.): CoLA as its authors published it, RTE, WNLI and SST-2",
+            terms="CoLA: published examples, fair use; unknown for the others",
+            sha256={
+                "cola_public.zip": "2cf856f46df11c143d38e0cf2f9f34ff2fdb088c521cd859f5c4b9581683278b",
+                "glue_rte_wnli_sst2.zip": "14fe3e8c5a210659f0934a72e445a727ba78475c16390cfdb240e3e874a2c379",
+            },
+            made="acceptability_corpus/cola_public.zip of github.com/nyu-mll/CoLA-baselines, unchanged; train.tsv and "
+            "dev.tsv of RTE, WNLI and SST-2 as GLUE has them, in one zip archive in a folder for each",
+        ),
+        "mnli_5domains": Source(
+            title="MultiNLI (Williams, Nangia & Bowman), the five genres and samples of PADA",
+            terms="OANC licence; fiction: CC BY 3.0 or public domain, as MultiNLI says",
+            sha256={"mnli_5domains.jsonl.gz": "b2b4f8a98cd92eb669be97a235bdfb4e1b23535278d44af9c0f59b578678e951"},
+            made="data/mnli/<genre>/{train,dev,test} of github.com/TomerVolk/Hyper-PADA, a line of JSON for each pair "
+            "(domain, split, premise, hypothesis, label), packed by gzip",
+        ),
         "omniglot": Source(
             title="Omniglot data set for one-shot learning (Lake, Salakhutdinov, Tenenbaum), two small background sets",
             terms="MIT",

@@ -97,7 +97,7 @@ class TokenTask:
         """The same task with so many of its texts, drawn at random, to learn from."""
         index = torch.randperm(len(self.train), generator=generator)[:texts].to(self.train.stored.device)
         train = replace(self.train, stored=self.train.stored[index], targets=self.train.targets[index])
-        return replace(self, train=train, scarce=True)
+        return replace(self, train=train)
 
     def to(self, device: torch.device | str) -> "TokenTask":
         """The same task on another device."""

@@ -6,7 +6,7 @@ from hyperdnn.errors import ConfigError
 from hyperdnn.lab.data import SENTENCE_SETS, available, sentence_set, simulated_sentences
 from hyperdnn.lab.data._sentences import _divided
 
-FILES = ("sentence_classification", "ag_news_test", "amazon_blitzer")
+FILES = ("sentence_classification", "ag_news_test", "amazon_blitzer", "glue_small", "mnli_5domains")
 present = pytest.mark.skipif(
     not all(map(available, FILES)), reason="the sets of sentences are not on this machine: set HYPERDNN_DATA"
 )
@@ -22,6 +22,13 @@ COUNTS = {  # training, validation, test, classes; a few texts occur twice
     "dvd": (1369, 195, 390, 2),
     "electronics": (1377, 196, 393, 2),
     "kitchen": (1386, 197, 395, 2),
+    "cola": (7664, 853, 1039, 2),
+    "rte": (2240, 248, 277, 2),
+    "mnli_fiction": (2499, 198, 1973, 3),
+    "mnli_government": (2499, 198, 1945, 3),
+    "mnli_slate": (2499, 198, 1955, 3),
+    "mnli_telephone": (2499, 198, 1966, 3),
+    "mnli_travel": (2499, 198, 1976, 3),
 }
 
 
@@ -44,6 +51,21 @@ def test_known_sentences_have_their_classes():
     assert dict(_pairs("cr"))["many of our disney movies do n 't play on this dvd player ."] == 0
     assert next(label for text, label in _pairs("books") if text.startswith("Horrible book, horrible.")) == 0
     assert next(label for text, label in _pairs("ag_news") if text.startswith("Fears for T N pension")) == 2
+
+
+@present
+def test_of_a_pair_the_sentence_that_is_asked_about_stands_in_front():
+    weapons = "No Weapons of Mass Destruction Found in Iraq Yet."
+    assert dict(_pairs("rte"))[f"hypothesis: Weapons of Mass Destruction Found in Iraq. premise: {weapons}"] == 0
+    thanks = "hypothesis: I appreciated the information. premise: I was just thankful for the information."
+    assert dict(_pairs("mnli_fiction"))[thanks] == 2
+
+
+@present
+def test_sentences_that_nobody_would_say_are_told():
+    judged = dict(_pairs("cola"))
+    assert judged["The princess bowed."] == 1
+    assert judged["They drank the pub."] == 0
 
 
 def _pairs(name):

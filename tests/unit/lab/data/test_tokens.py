@@ -40,8 +40,6 @@ def test_few_texts_keep_their_targets():
     tokens = Tokens(stored=torch.arange(1, 41, dtype=torch.int32).view(10, 4), targets=torch.arange(10), context=2)
     whole = TokenTask(name="t", train=tokens, validation=part(1), test=part(2), classes=10)
     few = whole.few(3, generator=torch.Generator().manual_seed(0))
-    assert few.scarce
-    assert not whole.scarce
     assert len(few.train) == 3 == len(set(few.train.targets.tolist()))
     assert few.train.stored[:, 0].tolist() == (4 * few.train.targets + 1).tolist()
     assert few.train.context == 2
