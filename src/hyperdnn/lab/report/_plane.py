@@ -23,18 +23,23 @@ def lines(
     """One line for each name through pairs of numbers; `curves` is for what is counted, `against` for fractions.
 
     Args:
-        pairs: name -> two numbers for each point, in the order in which they are joined; None or nan leaves a gap.
+        pairs: name -> two numbers for each point, in the order in which they are joined; a number that is None, not
+            finite, or without a logarithm where there is one to be taken, leaves a gap.
         title: above the picture.
         caption: below it.
         xlabel: what the first numbers are.
         ylabel: what the second ones are.
         log: both axes by their logarithm.
     """
+
+    def shown(number: float | None) -> bool:
+        return number is not None and math.isfinite(number) and (number > 0 or not log)
+
     with canvas() as (figure, axes):
         for k, (name, points) in enumerate(pairs.items()):
-            xs, ys = ([math.nan if point[i] is None else point[i] for point in points] for i in range(2))
+            xs, ys = ([point[i] if shown(point[i]) else math.nan for point in points] for i in range(2))
             axes.plot(xs, ys, color=colour(k), label=name, marker="o" if len(xs) <= _MOST_MARKED else "", markersize=3)
-        if any(map(len, pairs.values())):
+        if any(all(map(shown, point)) for points in pairs.values() for point in points):
             if log:
                 logarithmic(axes, "x", "y")
             name_colours(figure, pairs)

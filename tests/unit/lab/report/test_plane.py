@@ -41,6 +41,19 @@ def test_an_empty_field_says_so(rows):
     assert "no data" in figure.image
 
 
-def test_no_line_says_so():
-    assert "no data" in lines({}, title="T", xlabel="x", ylabel="y").image
-    assert "no data" in lines({"ours": []}, title="T", xlabel="x", ylabel="y", log=True).image
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("points", [[], [[None, 1.0]], [[1.0, math.nan], [math.inf, 1.0]]])
+def test_no_line_says_so(points, log):
+    assert "no data" in lines({}, title="T", xlabel="x", ylabel="y", log=log).image
+    assert "no data" in lines({"ours": points}, title="T", xlabel="x", ylabel="y", log=log).image
+
+
+@pytest.mark.parametrize("point", [[0.0, 1.0], [1.0, -1.0]])
+def test_what_has_no_logarithm_is_a_gap(point):
+    assert "no data" in lines({"ours": [point]}, title="T", xlabel="x", ylabel="y", log=True).image
+    assert "no data" not in lines({"ours": [point]}, title="T", xlabel="x", ylabel="y").image
+    one, other = (
+        lines({"ours": [[1.0, 1.0], gap, [2.0, 3.0]]}, title="T", xlabel="x", ylabel="y", log=True).image
+        for gap in ([None, None], point)
+    )
+    assert one == other
