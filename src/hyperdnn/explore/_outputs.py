@@ -68,7 +68,7 @@ def _classes(data: Probe, outputs: Tensor, other: Tensor | None, sample: int) ->
     then = None if other is None else other[sample].float().softmax(-1).reshape(-1, outputs.shape[-1])[:_HEADS]
     true = [] if data.targets is None else data.targets[sample].reshape(-1).tolist()
     traces, parts = _input(data.inputs[sample])
-    left = 0.38 if traces else 0.0
+    left = 0.43 if traces else 0.0  # room for the label between the picture and the bars
     classes = list(range(now.shape[1]))
     width = (1 - left) / len(now)
     for head, shares in enumerate(now):
@@ -143,7 +143,7 @@ def _numbers(data: Probe, outputs: Tensor, other: Tensor | None, sample: int) ->
         line = {"symbol": "line-ew", "size": 18, "line": {"width": 3, "color": TRUTH}}
         y = numbers(data.targets[sample].reshape(-1)[:_MOST].float().tolist())
         traces.append({**place, "type": "scatter", "mode": "markers", "name": "given", "y": y, "marker": line})
-    left = 0.38 if len(traces) > len(series) + 1 else 0.0
+    left = 0.47 if len(traces) > len(series) + 1 else 0.0
     parts["xaxis2"] = axis("output", domain=[left, 1], anchor="y2", dtick=_tick(range(outputs[sample].numel())))
     parts["yaxis2"] = axis("value", anchor="x2")
     return plot(traces, **parts)

@@ -105,14 +105,14 @@ class Page:
         if self._controls.kind == "known" and any(probe.context is not None for probe in view.probes):
             choices.insert(0, (f"the {view.context}'s own", _OWN))
         first = choices[0][1] if choices else None
-        self.probe = gradio.Dropdown(choices, value=first, label="data", elem_id="probe", scale=3, min_width=130)
+        self.probe = gradio.Dropdown(choices, value=first, label="data", elem_id="probe", scale=4, min_width=160)
         most = max((len(probe.inputs) for probe in view.probes), default=1)
         single = view.shows != "picture" and most > 1
         self.sample = gradio.Slider(
             0, max(most - 1, 1), 0, step=1, label="input", visible=single, elem_id="sample", scale=3, min_width=130
         )
         self.another = gradio.Button(
-            "Draw an input", size="sm", visible=single, elem_id="another", scale=1, min_width=110
+            "Draw an input", size="sm", visible=single, elem_id="another", scale=1, min_width=70
         )
 
     def _connect(self, gradio: Any, blocks: Any) -> None:
