@@ -21,7 +21,7 @@ Differs.
     (``base.pretrained``): the setting ``minilm`` has MiniLM, of six layers; without a network the default trains one
     of two layers on the training texts of other tasks, which ends up knowing less than a bag of words does. Of GLUE
     there are CoLA, RTE, sentences of SST-2 and four genres of MNLI of 2,500 pairs each. Each generated tensor has a
-    gain. Every variant has the rate that suits it. Adapters of each task's own come with norms of their own; ``narrow
+    gain. Every variant has a rate of its own. Adapters of each task's own come with norms of their own; ``narrow
     adapters`` have a bottleneck of one, and still more parameters than the hypernet. The publication's few-shot tasks
     are new to the trained model; here two tasks of the mixture, a fifth genre and reviews of goods, have 100 texts.
 
@@ -285,7 +285,7 @@ RECIPE = lab.Recipe(
             at_least=0.01,
         ),
     ),
-    variants={  # with rates that validation chose for MiniLM
+    variants={  # with rates for MiniLM: validation chose those of the hypernet and of adapters, the others are usual
         "hypernet": lab.Variant(),
         "shared adapter": lab.Variant(build=build_shared, changes={"train.lr": 1e-3}),
         "adapters": lab.Variant(build=build_separate, changes={"train.lr": 5e-3}),
