@@ -29,6 +29,8 @@ __all__ = ["outputs_figure"]
 
 _MOST: Final = 100  # numbers of one output
 _HEADS: Final = 3  # outputs of one input, each with its own classes, that there is room for
+_BESIDE: Final = 0.47  # where a plot begins beside the picture of its input, of the whole width: its labels need room
+_GAP: Final = 0.04  # between panels, of the same
 
 
 def outputs_figure(scene: Scene, look: Look, pinned: Look | None, probe: int, sample: int) -> Plot:
@@ -68,7 +70,7 @@ def _classes(data: Probe, outputs: Tensor, other: Tensor | None, sample: int) ->
     then = None if other is None else other[sample].float().softmax(-1).reshape(-1, outputs.shape[-1])[:_HEADS]
     true = [] if data.targets is None else data.targets[sample].reshape(-1).tolist()
     traces, parts = _input(data.inputs[sample])
-    left = 0.43 if traces else 0.0  # room for the label between the picture and the bars
+    left = _BESIDE - _GAP if traces else 0.0
     classes = list(range(now.shape[1]))
     width = (1 - left) / len(now)
     for head, shares in enumerate(now):
@@ -83,7 +85,7 @@ def _classes(data: Probe, outputs: Tensor, other: Tensor | None, sample: int) ->
             spot = {"mode": "markers", "x": [int(true[head])], "y": [1.06], "marker": mark, "cliponaxis": False}
             traces.append({"type": "scatter", "name": "true class", "hovertemplate": "true class", **spot, **place})
         name = "class" if len(now) == 1 else f"class, output {head + 1}"
-        parts[f"xaxis{panel}"] = axis(name, domain=[x0 + 0.04, x0 + width], anchor=f"y{panel}", dtick=_tick(classes))
+        parts[f"xaxis{panel}"] = axis(name, domain=[x0 + _GAP, x0 + width], anchor=f"y{panel}", dtick=_tick(classes))
         title = "probability" if head == 0 else ""
         scale = {"range": [0, 1.12], "tickformat": ".0%", "nticks": 6, "showticklabels": head == 0}
         parts[f"yaxis{panel}"] = axis(title, anchor=f"x{panel}", **scale)
@@ -143,7 +145,7 @@ def _numbers(data: Probe, outputs: Tensor, other: Tensor | None, sample: int) ->
         line = {"symbol": "line-ew", "size": 18, "line": {"width": 3, "color": TRUTH}}
         y = numbers(data.targets[sample].reshape(-1)[:_MOST].float().tolist())
         traces.append({**place, "type": "scatter", "mode": "markers", "name": "given", "y": y, "marker": line})
-    left = 0.47 if len(traces) > len(series) + 1 else 0.0
+    left = _BESIDE if len(traces) > len(series) + 1 else 0.0
     parts["xaxis2"] = axis("output", domain=[left, 1], anchor="y2", dtick=_tick(range(outputs[sample].numel())))
     parts["yaxis2"] = axis("value", anchor="x2")
     return plot(traces, **parts)

@@ -10,32 +10,31 @@ from typing import Any, Final
 
 from hyperdnn.lab.data._fetch import path
 
-__all__ = ["GLUE"]
+__all__ = ["GLUE", "Rows"]
 
-_Rows = Sequence[tuple[str, int]]
+Rows = Sequence[tuple[str, int]]
+"""Texts of one part of a set, and the class of each."""
 
 _GENRES: Final = ("fiction", "government", "slate", "telephone", "travel")
 _ENTAILED: Final = ("not_entailment", "entailment")
 
 
-def _cola() -> list[_Rows]:
+def _cola() -> list[Rows]:
     """Training, and both development sets, of the sources of training and of others."""
-    return [_acceptable("in_domain_train"), _acceptable("in_domain_dev") + _acceptable("out_of_domain_dev")]
-
-
-def _acceptable(part: str) -> list[tuple[str, int]]:
+    parts = ("in_domain_train", "in_domain_dev", "out_of_domain_dev")
     with zipfile.ZipFile(path("glue_small", "cola_public.zip")) as archive:
-        rows = _table(archive.read(f"cola_public/raw/{part}.tsv"))
-    return [(sentence, int(label)) for _, label, _, sentence in rows]
+        tables = [_table(archive.read(f"cola_public/raw/{part}.tsv")) for part in parts]
+    train, known, other = ([(sentence, int(label)) for _, label, _, sentence in table] for table in tables)
+    return [train, known + other]
 
 
-def _rte() -> list[_Rows]:
+def _rte() -> list[Rows]:
     with zipfile.ZipFile(path("glue_small", "glue_rte_wnli_sst2.zip")) as archive:
         parts = [_table(archive.read(f"RTE/{part}.tsv"))[1:] for part in ("train", "dev")]
     return [[(_pair(one, other), _ENTAILED.index(label)) for _, one, other, label in part] for part in parts]
 
 
-def _mnli(genre: str) -> list[_Rows]:
+def _mnli(genre: str) -> list[Rows]:
     rows = [row for row in _pairs() if row["domain"] == genre]
     return [
         [(_pair(row["premise"], row["hypothesis"]), row["label"]) for row in rows if row["split"] == part]
@@ -59,7 +58,7 @@ def _table(file: bytes) -> list[list[str]]:
     return [line.split("\t") for line in file.decode().split("\n") if line]
 
 
-GLUE: Final[Mapping[str, Callable[[], list[_Rows]]]] = MappingProxyType(
+GLUE: Final[Mapping[str, Callable[[], list[Rows]]]] = MappingProxyType(
     {"cola": _cola, "rte": _rte, **{f"mnli_{genre}": partial(_mnli, genre) for genre in _GENRES}}
 )
 """Name of a set -> what reads its parts: those to train, to validate (where published) and to test on."""

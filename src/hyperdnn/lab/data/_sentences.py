@@ -14,7 +14,7 @@ import torch
 
 from hyperdnn.errors import ConfigError, nearest
 from hyperdnn.lab.data._fetch import path
-from hyperdnn.lab.data._glue import GLUE
+from hyperdnn.lab.data._glue import GLUE, Rows
 
 __all__ = ["SENTENCE_SETS", "SentenceSet", "Sentences", "sentence_set", "simulated_sentences"]
 
@@ -58,10 +58,7 @@ class SentenceSet:
     classes: int
 
 
-_Rows = Sequence[tuple[str, int]]
-
-
-def _kim(*files: str) -> list[_Rows]:
+def _kim(*files: str) -> list[Rows]:
     """Files of a line for each sentence, its class in front."""
     with zipfile.ZipFile(path("sentence_classification", "sentence_classification.zip")) as archive:
         lines = [archive.read(file).decode("latin-1").split("\n") for file in files]  # other line ends are text
@@ -71,12 +68,12 @@ def _kim(*files: str) -> list[_Rows]:
     ]
 
 
-def _ag_news() -> list[_Rows]:
+def _ag_news() -> list[Rows]:
     with gzip.open(path("ag_news_test", "test.csv.gz"), "rt", encoding="utf-8", newline="") as file:
         return [[(f"{title} . {body}".strip(), int(label) - 1) for label, title, body in csv.reader(file)]]
 
 
-def _reviews(domain: str) -> list[_Rows]:
+def _reviews(domain: str) -> list[Rows]:
     found = []
     with zipfile.ZipFile(path("amazon_blitzer", "blitzer_domains.zip")) as archive:
         for part in ("train", "dev"):
@@ -87,15 +84,15 @@ def _reviews(domain: str) -> list[_Rows]:
     return [found]
 
 
-def _domain(name: str) -> Callable[[], list[_Rows]]:
+def _domain(name: str) -> Callable[[], list[Rows]]:
     return lambda: _reviews(name)
 
 
-def _files(*names: str) -> Callable[[], list[_Rows]]:
+def _files(*names: str) -> Callable[[], list[Rows]]:
     return lambda: _kim(*names)
 
 
-_READERS: Final[Mapping[str, Callable[[], list[_Rows]]]] = MappingProxyType(
+_READERS: Final[Mapping[str, Callable[[], list[Rows]]]] = MappingProxyType(
     {
         "sst2": _files("stsa.binary.train", "stsa.binary.dev", "stsa.binary.test"),
         "subj": _files("subj.all"),
@@ -170,7 +167,7 @@ def simulated_sentences(name: str, sentences: int, *, seed: int) -> SentenceSet:
     return _divided(name, [rows])
 
 
-def _divided(name: str, parts: Sequence[_Rows]) -> SentenceSet:
+def _divided(name: str, parts: Sequence[Rows]) -> SentenceSet:
     """One part becomes three, two become three, three stay."""
     unique = [list(dict(reversed(part)).items()) for part in parts]
     order = torch.Generator().manual_seed(0)
