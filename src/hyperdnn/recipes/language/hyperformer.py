@@ -285,9 +285,9 @@ RECIPE = lab.Recipe(
             at_least=0.01,
         ),
     ),
-    variants={  # with rates for MiniLM: validation chose those of the hypernet and of adapters, the others are usual
+    variants={  # with rates for MiniLM, which validation chose
         "hypernet": lab.Variant(),
-        "shared adapter": lab.Variant(build=build_shared, changes={"train.lr": 1e-3}),
+        "shared adapter": lab.Variant(build=build_shared, changes={"train.lr": 3e-3}),
         "adapters": lab.Variant(build=build_separate, changes={"train.lr": 5e-3}),
         "narrow adapters": lab.Variant(build=build_separate, changes={"train.lr": 5e-3, "bottleneck": 1}),
         "fine-tuning": lab.Variant(build=build_fine_tuned, changes={"train.lr": 1e-4}),
