@@ -290,7 +290,7 @@ RECIPE = lab.Recipe(
         "shared adapter": lab.Variant(build=build_shared, changes={"train.lr": 3e-3}),
         "adapters": lab.Variant(build=build_separate, changes={"train.lr": 5e-3}),
         "narrow adapters": lab.Variant(build=build_separate, changes={"train.lr": 5e-3, "bottleneck": 1}),
-        "fine-tuning": lab.Variant(build=build_fine_tuned, changes={"train.lr": 1e-4}),
+        "fine-tuning": lab.Variant(build=build_fine_tuned, changes={"train.lr": 3e-4}),
     },
     figures=partial(lab.report.multitask_figures, tasks=("tasks", "poor")),
     space={"train.lr": "1e-4..1e-3:log", "features": "12..32", "std": "3e-4..1e-2:log"},
