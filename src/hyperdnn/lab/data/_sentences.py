@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Final, final
 
@@ -84,26 +84,18 @@ def _reviews(domain: str) -> list[Rows]:
     return [found]
 
 
-def _domain(name: str) -> Callable[[], list[Rows]]:
-    return lambda: _reviews(name)
-
-
-def _files(*names: str) -> Callable[[], list[Rows]]:
-    return lambda: _kim(*names)
-
-
 _READERS: Final[Mapping[str, Callable[[], list[Rows]]]] = MappingProxyType(
     {
-        "sst2": _files("stsa.binary.train", "stsa.binary.dev", "stsa.binary.test"),
-        "subj": _files("subj.all"),
-        "trec": _files("TREC.train.all", "TREC.test.all"),
-        "mpqa": _files("mpqa.all"),
-        "cr": _files("custrev.all"),
+        "sst2": partial(_kim, "stsa.binary.train", "stsa.binary.dev", "stsa.binary.test"),
+        "subj": partial(_kim, "subj.all"),
+        "trec": partial(_kim, "TREC.train.all", "TREC.test.all"),
+        "mpqa": partial(_kim, "mpqa.all"),
+        "cr": partial(_kim, "custrev.all"),
         "ag_news": _ag_news,
-        "books": _domain("books"),
-        "dvd": _domain("dvd"),
-        "electronics": _domain("electronics"),
-        "kitchen": _domain("kitchen"),
+        "books": partial(_reviews, "books"),
+        "dvd": partial(_reviews, "dvd"),
+        "electronics": partial(_reviews, "electronics"),
+        "kitchen": partial(_reviews, "kitchen"),
         **GLUE,
     }
 )
